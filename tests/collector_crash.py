@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import Set, key
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import Set, key
 from tests.collector_experiment import Drawn, phases
 from tests.collector_rig import Rig, Sender, clicks
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.data import erasures, lake, time_format
+from recommender_contract.erasures import digest
+from recommender_contract.ids import hashed
+from recommender_training.data import lake, time_format
 from recommender_training.ingestion import erase, erasure_list, ingest
-from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
@@ -24,7 +25,7 @@ NOW = START + 40 * DAY
 #: When the user was erased.
 ERASED = START + 20 * DAY
 USER = "zoe/é,1"
-DIGEST = erasures.digest(hashed(USER))
+DIGEST = digest(hashed(USER))
 OTHERS = ("ada#17", "bob#18", "carl#19")
 ITEMS = ("tea", "cup", "jam", "mug")
 MAPPING: dict[str, Any] = {
@@ -112,7 +113,7 @@ def listed(source: Path, user: str = USER, at: int = ERASED) -> None:
     folder = source / erasure_list.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     time = time_format.iso_time(at).replace("Z", ".250Z")
-    line = json.dumps({"user": erasures.digest(hashed(user)), "time": time})
+    line = json.dumps({"user": digest(hashed(user)), "time": time})
     (folder / f"{1000 * at}-0.jsonl").write_text(line + "\n")
 
 

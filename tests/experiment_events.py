@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from recommender_collector.domain.events import Erasure, Event, Exposure, Kind, Path, Served
+from recommender_collector.domain.events import Erasure, Event, Exposure, Served
+from recommender_contract.events import Kind, Source
 
 EXPERIMENTS = ("0a1b2c3d", "99999999")
 MINUTE = 60_000  # milliseconds
@@ -49,7 +50,7 @@ def drawn(choice: random.Random, start: int, minutes: int, users: int = 4) -> Ev
         min(2, max(0, (time - start) * 3 // (minutes * MINUTE) + choice.choice((-1, 0, 0, 0)))),
         arm,
         version=choice.choice((arm, arm, "shop-a")),
-        path=choice.choice((None, *Path)),
+        path=choice.choice((None, *Source)),
         cap=choice.choice((10.0, 10.0, 3.0)),
         segments=choice.choice(((), (("age", "unknown"), ("device", choice.choice("abc"))))),
         served=choice.choice(

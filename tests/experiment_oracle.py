@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from recommender_collector.domain.events import Erasure, Event, Id, Kind
+from recommender_collector.domain.events import Erasure, Event, Id
+from recommender_contract.events import Kind
 
 HALF_HOUR, DAY = 1_800_000, 86_400_000  # milliseconds
 SCALED = {"revenue": 1000, "dwell": 1000}

@@ -1,4 +1,4 @@
-"""The vectors of docs/contracts.md, which both packages are held to."""
+"""The vectors of docs/contracts.md."""
 
 from __future__ import annotations
 

@@ -134,8 +134,8 @@ def fill(folder: Path, pinned: Path, platform: str) -> None:
 
 def add_plugin(folder: Path) -> None:
     """Write the plugin itself into the folder of an archive."""
-    plugin = ROOT / "client" / "recommender_kubectl"
-    shutil.copytree(plugin, folder / "lib" / plugin.name, ignore=_ignored)
+    for source in (ROOT / "client/recommender_kubectl", ROOT / "contract/recommender_contract"):
+        shutil.copytree(source, folder / "lib" / source.name, ignore=_ignored)
     shutil.copy(SOURCES / LAUNCHER, folder / LAUNCHER)
     (folder / LAUNCHER).chmod(0o755)
     shutil.copy(ROOT / "LICENSE", folder / "LICENSE")

@@ -6,10 +6,9 @@ import itertools
 import string
 import time
 
-from recommender_collector.api.request_bodies import MAX_BODY
-from recommender_collector.domain.events import Event, Kind
-from recommender_collector.domain.fields import MAX_ITEMS
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
+from recommender_contract.events import MAX_BODY, MAX_ITEMS, Kind
 
 #: The shortest ids of different items, so that a request has the most of them.
 ITEMS = tuple(

@@ -23,7 +23,7 @@ from recommender_client.errors import (
     Unavailable,
 )
 from recommender_client.event_clients import AsyncEventClient, EventClient
-from recommender_client.events import Kind, UserEvent
+from recommender_client.events import UserEvent
 from recommender_client.messages import Event, Query, Recommendation
 from recommender_client.receipts import (
     BadReceipt,
@@ -33,6 +33,7 @@ from recommender_client.receipts import (
     Undelivered,
 )
 from recommender_client.retries import Retries
+from recommender_contract.events import Kind
 
 __all__ = [
     "AsyncClient",

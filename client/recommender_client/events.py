@@ -7,7 +7,6 @@ stay, so that the collector counts it once.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import json
 import math
 import time
@@ -17,22 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
 from recommender_client.values import Id, Value
-
-MOST_EVENTS = 1000  # of a request
-MOST_BYTES = 1024 * 1024  # of its body
-
-
-class Kind(enum.StrEnum):
-    """What happened."""
-
-    IMPRESSION = "impression"
-    VISIT = "visit"
-    SEARCH = "search"
-    CLICK = "click"
-    BASKET = "basket"
-    PURCHASE = "purchase"
-    DWELL = "dwell"
-    DISLIKE = "dislike"
+from recommender_contract.events import MAX_BODY, MAX_EVENTS, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +119,7 @@ class Batch:
 
 
 def batches(
-    events: Sequence[UserEvent], most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES
+    events: Sequence[UserEvent], most_events: int = MAX_EVENTS, most_bytes: int = MAX_BODY
 ) -> Iterator[Batch]:
     """Yield the events in requests that the collector takes, in order.
 

@@ -25,10 +25,10 @@ from recommender_collector.writers import file_batches
 from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.lake_erasure import Erasing
 from recommender_collector.writers.lake_writer import TEND_SECONDS
+from recommender_contract.ids import hashed
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import data_versions, lake, schema, schema_files, snapshots
 from recommender_training.data.snapshots import By, Snapshot
-from recommender_training.ingestion.ids import hashed
 from tests.benchmarks.machine import machine
 
 START, DAYS = 1_767_225_600, 60  # 2026-01-01T00:00:00Z

@@ -23,13 +23,14 @@ from redis.asyncio import Redis
 
 from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.declaration import parse_declaration
-from recommender_collector.domain.events import Event, Exposure, Kind
+from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_collector.store.user_store import OnlineStore
 from recommender_collector.writers.experiment_writer import Experiments
 from recommender_collector.writers.online_writer import OnlineWriter
+from recommender_contract.events import Kind
 from tests import redis_server
 from tests.benchmarks.machine import machine
 from tests.collector_rig import MAPPING

@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 from redis.asyncio import Redis
 
-from recommender_serving.store.layout import Set, key
+from recommender_contract.online_store import Set, key
 from tests import collector_rig
 from tests.benchmarks.machine import machine
 from tests.cluster.triton import run_triton

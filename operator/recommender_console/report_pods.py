@@ -16,6 +16,7 @@ from recommender_console import reports
 from recommender_console.cluster import Cluster, ClusterError
 from recommender_console.details import SeenVersion
 from recommender_console.reports import NoReportError
+from recommender_contract.artifact import MANIFEST, MAX_PUBLISHED_BYTES, REPORT_PAGE
 
 #: Port of the transformer, beside its metrics: no Gateway leads there.
 PORT = 8080
@@ -100,10 +101,10 @@ class Reports:
         for address in addresses[:TRIES]:
             try:
                 # No report is read for a manifest that is not the version's.
-                manifest = await self._file(address, artifact, reports.MANIFEST)
+                manifest = await self._file(address, artifact, MANIFEST)
                 digest = reports.listed(artifact, manifest)
                 del manifest
-                report = await self._file(address, artifact, reports.REPORT)
+                report = await self._file(address, artifact, REPORT_PAGE)
                 reports.check(digest, report)
             except NoReportError as error:
                 failures.append(error)
@@ -129,9 +130,9 @@ async def _bounded(stream: aiohttp.StreamReader, name: str) -> bytes:
     content = bytearray()
     async for part in stream.iter_chunked(2**16):
         content += part
-        if len(content) > reports.MOST_BYTES:
+        if len(content) > MAX_PUBLISHED_BYTES:
             raise NoReportError(
-                502, f"{name} has more than {reports.MOST_BYTES} bytes.", "It cannot be shown."
+                502, f"{name} has more than {MAX_PUBLISHED_BYTES} bytes.", "It cannot be shown."
             )
     return bytes(content)
 

@@ -6,9 +6,8 @@ import hashlib
 import json
 import re
 
-MANIFEST, REPORT = "manifest.json", "report.html"
-#: Bytes of each file, as the transformer gives them.
-MOST_BYTES = 2 * 2**20
+from recommender_contract.artifact import MANIFEST, REPORT_PAGE
+
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -50,7 +49,7 @@ def listed(artifact: str, manifest: bytes) -> str:
         raise _changed(MANIFEST)
     found = _entry(manifest)
     if found is None:
-        raise _changed(REPORT)
+        raise _changed(REPORT_PAGE)
     return found
 
 
@@ -61,13 +60,13 @@ def check(digest: str, report: bytes) -> None:
         NoReportError: it has other bytes than the training wrote.
     """
     if hashlib.sha256(report).hexdigest() != digest:
-        raise _changed(REPORT)
+        raise _changed(REPORT_PAGE)
 
 
 def _entry(manifest: bytes) -> str | None:
     try:
         for entry in json.loads(manifest)["files"]:
-            if entry["path"] == REPORT:
+            if entry["path"] == REPORT_PAGE:
                 return str(entry["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

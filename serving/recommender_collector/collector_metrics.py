@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_collector.domain.events import Kind
 from recommender_collector.experiments.experiment import Ignored
 from recommender_collector.file_metrics import FileMetrics
+from recommender_contract.events import Kind
+from recommender_contract.online_store import Set
 from recommender_runtime.connections import Refusal as ConnectionRefusal
-from recommender_serving.store.layout import Set
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 

@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 import orjson
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.store.user_reader import UserReader
 from tests import collector_rig, redis_server, store_users
 from tests.benchmarks.machine import machine

@@ -35,7 +35,7 @@ from recommender_collector.domain.lines import Lines, line_of
 from recommender_collector.log.event_log import LogBusy
 from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.redis_log import FULL, RedisLog, stream
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_serving.store.user_reader import StoreError, UserReader
 from tests import memory_limit, redis_server
 from tests.benchmarks.machine import machine

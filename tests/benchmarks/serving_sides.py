@@ -18,8 +18,8 @@ from typing import Any
 
 from redis import Redis
 
+from recommender_contract.online_store import Set, key, member
 from recommender_serving.artifact.loader import Artifact, load
-from recommender_serving.store.layout import Set, key, member
 from tests import redis_server
 from tests.benchmarks import serving_requests as words
 from tests.benchmarks.peers import serving_envs

@@ -40,11 +40,14 @@ class Recipe:
     limit_megabytes: int | None = None
 
 
+#: All images have it.
+CONTRACT = "contract/recommender_contract"
 TORCH = Recipe("torch", "training/torch.Dockerfile", ("training/torch_cpu.py",))
 OPERATOR = Recipe(
     "operator",
     "operator/Dockerfile",
     (
+        CONTRACT,
         "operator/recommender_operator",
         "operator/recommender_console",
         "client/recommender_kubectl",
@@ -52,7 +55,7 @@ OPERATOR = Recipe(
     limit_megabytes=250,
 )
 TRAINING = Recipe(
-    "training", "training/Dockerfile", ("training/recommender_training",), on_torch=True
+    "training", "training/Dockerfile", (CONTRACT, "training/recommender_training"), on_torch=True
 )
 SERVING = Recipe(
     "serving",

@@ -17,8 +17,8 @@ from recommender_collector.collector_metrics import (
     Target,
     WriterMetrics,
 )
-from recommender_collector.domain.events import Kind
 from recommender_collector.experiments.experiment import Ignored
+from recommender_contract.events import Kind
 from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec

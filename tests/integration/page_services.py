@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from recommender_training.data import version_content
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format

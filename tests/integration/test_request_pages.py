@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from tests.collector_rig import until
 from tests.integration.page_services import Services, genre, opened
 from tests.pages import blocks, howtos

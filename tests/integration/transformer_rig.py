@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from tests.integration import toy_models
 from tests.ports import free_ports
 from tests.unit.recommender_serving.serving_samples import (

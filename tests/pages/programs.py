@@ -31,7 +31,7 @@ _SAMPLES = {
     "sha256:DIGEST": "sha256:" + "0" * 64, "sha256:…": "sha256:" + "0" * 64,
 }  # fmt: skip
 #: Folders of modules, and modules of others.
-_ROOMS = (".", "operator", "training", "serving", "client")
+_ROOMS = (".", "contract", "operator", "training", "serving", "client")
 _MODULES = {"pytest", "torch.distributed.run", "venv"}
 #: A format is one of a list, and elsewhere F is a share.
 _FORMAT = {"F": "CSV"}

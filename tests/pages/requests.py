@@ -16,8 +16,8 @@ from google.protobuf import json_format
 from recommender_collector.domain.batch_validation import InvalidBatch, validate_batch
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.validation import Rules
-from recommender_operator.api.spec_features import PER_ROW
-from recommender_serving.domain.ids import IdKind, IdKinds
+from recommender_contract.features import PER_ROW
+from recommender_contract.ids import IdKind, IdKinds
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.protocols import v2_json, v2_proto
 from recommender_serving.protocols.errors import InvalidRequest

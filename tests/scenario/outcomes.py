@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recommender_client.events import MOST_EVENTS
+from recommender_contract.events import MAX_EVENTS
 from tests.scenario import collecting
 from tests.scenario.world import World
 
@@ -53,8 +53,8 @@ def send(world: World, events: Iterable[Mapping[str, Any]]) -> None:
     For a moment after a restart, the former pod may refuse what the new one takes.
     """
     every = list(events)
-    for start in range(0, len(every), MOST_EVENTS):
-        body = json.dumps(every[start : start + MOST_EVENTS]).encode()
+    for start in range(0, len(every), MAX_EVENTS):
+        body = json.dumps(every[start : start + MAX_EVENTS]).encode()
         said: list[str] = []
         try:
             world.until("events to be taken", functools.partial(_taken, world, body, said), 180)

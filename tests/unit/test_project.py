@@ -19,6 +19,7 @@ from tests.syntax import statements
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
+    "recommender_contract": ROOT / "contract",
     "recommender_operator": ROOT / "operator",
     "recommender_console": ROOT / "operator",
     "recommender_training": ROOT / "training",
@@ -32,6 +33,8 @@ ROOMS = {
 EXTRAS = {"recommender_kubectl": "cli"}
 #: Packages whose pure core another one uses; import contracts keep it to that core.
 SHARED = {"recommender_console": {"recommender_kubectl"}}
+#: The package that all may import; it needs the standard library alone.
+CONTRACT = "recommender_contract"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -205,10 +208,10 @@ def imported(room: Path) -> Iterator[str]:
 def test_a_package_declares_what_it_imports(package: str) -> None:
     room = ROOMS[package]
     beside = [name for name, folder in ROOMS.items() if folder == room and name not in EXTRAS]
-    own = {package, *(beside if package not in EXTRAS else ()), *SHARED.get(package, ())}
+    own = {package, CONTRACT, *(beside if package not in EXTRAS else ()), *SHARED.get(package, ())}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     more = ["tracing", "kafka"] if room.name == "serving" else []
-    extras = [EXTRAS.get(package, room.name), *more]
+    extras = [] if package == CONTRACT else [EXTRAS.get(package, room.name), *more]
     extra = [name for each in extras for name in project["optional-dependencies"][each]]
     declared = {re.split(r"[\[<>=~! ]", name, maxsplit=1)[0].lower() for name in extra}
     distributions = importlib.metadata.packages_distributions()

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.validation import event_of
-from recommender_serving.domain.categories import longest_entry
+from recommender_contract.categories import longest_entry
+from recommender_contract.features import Kind
 from recommender_serving.domain.features import Feature as Served
-from recommender_serving.domain.features import Kind, Place
+from recommender_serving.domain.features import Place
 from recommender_serving.protocols.feature_validation import value_of
 from recommender_serving.protocols.validation import Problems
 from recommender_training.config.feature import Feature

@@ -24,10 +24,10 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from recommender_contract.features import Kind
 from recommender_serving.artifact import loader
 from recommender_training.artifact import popularity_file
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.config.feature import Kind
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data.feature_encoding import Attribute
 from recommender_training.evaluation import ranking_metrics

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from recommender_operator.analysis.window import CREATED, SESSIONS, is_pod
+from recommender_contract.metrics import CREATED, SESSIONS
+from recommender_operator.analysis.window import is_pod
 from recommender_operator.observed import PodCounters, Sample
 
 #: The counters that show when a window is full.

@@ -6,32 +6,30 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from recommender_contract.metrics import (
+    ANSWERS,
+    COPIES,
+    CREATED,
+    DESIGN_EFFECT,
+    DURATION_BUCKET,
+    FALLBACKS,
+    FEATURES,
+    MISSING_DESIGN_EFFECT,
+    REFERENCE,
+    REQUESTS,
+    SESSIONS,
+)
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.series import PREFIX, parse_series
 from recommender_operator.observed import PodCounters, Sample
 
-REQUESTS = "recommender_requests_total"
-DURATION_BUCKET = "recommender_request_duration_seconds_bucket"
-ANSWERS = "recommender_answers_total"
-FALLBACKS = "recommender_fallbacks_total"
-SESSIONS = "recommender_sessions_total"
-FEATURES = "recommender_feature_values_total"
-REFERENCE = "recommender_reference_sessions"
-DESIGN_EFFECT = "recommender_reference_design_effect"
-MISSING_DESIGN_EFFECT = "recommender_reference_missing_design_effect"
 #: Gauges: constants of the version, equal in every pod.
 GAUGES = (REFERENCE, DESIGN_EFFECT, MISSING_DESIGN_EFFECT)
-#: When the process started to count, in seconds since 1970: reveals a restart even if the new
-#: counters exceed the old ones.
-CREATED = "recommender_request_duration_seconds_created"
 
 #: Start of the names of sources that are no pods of the version, but of the Gateway before it.
 GATEWAY = "gateway/"
 #: Requests that the Gateway sent to the version and that got no answer of it.
 LOST_AT_GATEWAY = "recommender_gateway_lost_requests_total"
-
-#: Start of the names of counters of copies, which are otherwise those of users' requests.
-COPIES = "recommender_shadow_"
 
 #: Summed counters, with the label that distinguishes their series.
 _KEYED = {

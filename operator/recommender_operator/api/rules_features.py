@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from recommender_contract.features import MOST_LISTED, ONLY, PER_ROW, RESERVED, Kind
 from recommender_operator.api import rules_label
-from recommender_operator.api.spec_features import MOST_LISTED, ONLY, PER_ROW, RESERVED, Kind
 
 Pairs = tuple[tuple[str, str], ...]
 _TABLES = ("users", "items", "interactions")

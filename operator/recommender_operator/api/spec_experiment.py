@@ -7,13 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recommender_contract.events import MAX_SEGMENTS
+from recommender_contract.features import NAME
 from recommender_operator.api.base import ApiModel
-from recommender_operator.api.spec_features import NAME
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5
 #: Maximum number of features that divide the users, and of their segments by metric in a status.
-MAX_SEGMENTS, MAX_COMPARED = 3, 100
+MAX_COMPARED = 100
 #: Maximum number of versions beside the champion and the candidate.
 MAX_FURTHER = 3
 #: Minimum relative difference: a smaller one takes more users than any site has. The rules of

@@ -5,82 +5,33 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated
 
 from pydantic import Field
 
+from recommender_contract.features import (
+    MAX_BANDS,
+    MAX_CATEGORIES,
+    MAX_EDGES,
+    MAX_FEATURES,
+    MAX_LENGTH,
+    MAX_MISSING,
+    MAX_NUMBER,
+    MAX_PER_ROW,
+    MAX_SEPARATOR,
+    MAX_TEXT,
+    NAME,
+    TIME_ZONE,
+    Kind,
+    TimeOf,
+    Transform,
+)
+from recommender_contract.local_calendar import Calendar
 from recommender_operator.api.base import ApiModel
 
-#: A name is a column of the tables, a field of requests and a label of metrics.
-NAME = r"^[a-z][a-z0-9_]{0,39}$"
-#: Names that tables, requests and metrics have already.
-RESERVED = (
-    "context", "event_date", "event_type", "id", "item", "item_id", "items", "mean_value",
-    "retrieval", "score", "segment", "session", "session_id", "session_items",
-    "session_length", "session_timestamps", "session_values", "taste", "timestamp", "title",
-    "top_n", "top_score", "user", "user_id", "valid_from", "value",
-)  # fmt: skip
-#: A name of the time zone database, whose names the check Job knows.
-TIME_ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
-#: Most features of a table.
-MAX_FEATURES = 50
-
-Text = Annotated[str, Field(min_length=1, max_length=64)]
-#: Bounds that fit 64-bit integers: the API server compares whole numbers as such.
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
-
-
-class Kind(enum.StrEnum):
-    CATEGORICAL = "Categorical"
-    MULTI_CATEGORICAL = "MultiCategorical"
-    BOOLEAN = "Boolean"
-    NUMERIC = "Numeric"
-    TIMESTAMP = "Timestamp"
-    EMBEDDING = "Embedding"
-
-
-class TimeOf(enum.StrEnum):
-    SECONDS = "Seconds"
-    MILLISECONDS = "Milliseconds"
-    MICROSECONDS = "Microseconds"
-    ISO8601 = "ISO8601"
-    YEAR = "Year"
-
-
-class Calendar(enum.StrEnum):
-    HOUR_OF_DAY = "HourOfDay"
-    DAY_OF_WEEK = "DayOfWeek"
-    MONTH = "Month"
-
-
-class Transform(enum.StrEnum):
-    QUANTILES = "Quantiles"
-    LOG = "Log"
-
-
-#: Most categories of a row or request of a MultiCategorical of users or interactions, without
-#: maxPerRow and with it.
-PER_ROW, MAX_PER_ROW = 16, 64
-#: Most values of the lists of interactions together: the sum of maxPerRow and length. An
-#: impression repeats its context, and the collector takes events of at most 1 MiB.
-MOST_LISTED = 4096
-#: Settings that only some kinds have, by name in JSON.
-ONLY = {
-    "maxCategories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
-    "hashBuckets": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
-    "separator": (Kind.MULTI_CATEGORICAL,),
-    "maxPerRow": (Kind.MULTI_CATEGORICAL,),
-    "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
-    "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
-    "transform": (Kind.NUMERIC,),
-    "minimum": (Kind.NUMERIC,),
-    "maximum": (Kind.NUMERIC,),
-    "unit": (Kind.TIMESTAMP,),
-    "calendar": (Kind.TIMESTAMP,),
-    "timeZone": (Kind.TIMESTAMP,),
-    "length": (Kind.EMBEDDING,),
-}
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Missing = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_MISSING)]
 
 
 class Feature(ApiModel):
@@ -100,7 +51,7 @@ class Feature(ApiModel):
     column: Text | None = Field(
         default=None, description="Column of the file; the name of the feature if absent."
     )
-    missing: Annotated[tuple[Text, ...], Field(min_length=1, max_length=10)] | None = Field(
+    missing: Missing | None = Field(
         default=None,
         description="Texts that stand for a missing value, such as -1 or N/A, besides an empty "
         "one.",
@@ -108,14 +59,14 @@ class Feature(ApiModel):
     max_categories: int | None = Field(
         default=None,
         ge=1,
-        le=100_000,
+        le=MAX_CATEGORIES,
         description="Of Categorical and MultiCategorical: the models know this many of the most "
         "frequent categories, and treat all others as unknown. All are known if absent.",
     )
     hash_buckets: int | None = Field(
         default=None,
         ge=2,
-        le=100_000,
+        le=MAX_CATEGORIES,
         description="Of Categorical and MultiCategorical, instead of maxCategories: all "
         "categories are known, and share so many buckets by a hash. For features with too many "
         "values, such as an advertiser's user attributes. Excludes fairness, segments and "
@@ -124,7 +75,7 @@ class Feature(ApiModel):
     separator: str | None = Field(
         default=None,
         min_length=1,
-        max_length=8,
+        max_length=MAX_SEPARATOR,
         description="Of MultiCategorical: the text between two categories, such as '|', also "
         "within an entry of a list. A list of JSON or Parquet needs none. Without one, a text is "
         "one category. Of users and interactions it has no '-', which whitespace in a category "
@@ -138,7 +89,7 @@ class Feature(ApiModel):
         "categories a row or a request may have; 16 if absent. Rows with more are quarantined, "
         "and requests are rejected. Each takes 4 bytes of memory per row in training.",
     )
-    edges: Annotated[tuple[Number, ...], Field(min_length=1, max_length=100)] | None = Field(
+    edges: Annotated[tuple[Number, ...], Field(min_length=1, max_length=MAX_EDGES)] | None = Field(
         default=None,
         description="Of Numeric, and of a Timestamp of users or interactions, whose age in days "
         "counts: the first value of each band except the lowest, increasing. For example, 18 and "
@@ -148,7 +99,7 @@ class Feature(ApiModel):
     bands: int | None = Field(
         default=None,
         ge=2,
-        le=100,
+        le=MAX_BANDS,
         description="Of Numeric, and of a Timestamp of users or interactions: the number of bands "
         "without edges; 16 if absent.",
     )
@@ -182,7 +133,7 @@ class Feature(ApiModel):
     time_zone: str | None = Field(
         default=None,
         min_length=1,
-        max_length=64,
+        max_length=MAX_TEXT,
         pattern=TIME_ZONE,
         description="Of Timestamp with calendar: the time zone of the calendar, a name of the "
         "time zone database such as Europe/Berlin; UTC if absent.",
@@ -190,7 +141,7 @@ class Feature(ApiModel):
     length: int | None = Field(
         default=None,
         ge=1,
-        le=1024,
+        le=MAX_LENGTH,
         description="Of Embedding, required: how many numbers it has. Rows with more or fewer "
         "are quarantined. With maxPerRow, those of interactions sum to at most 4096, because an "
         "event repeats them.",

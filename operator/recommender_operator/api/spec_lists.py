@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recommender_contract.features import NAME
 from recommender_operator.api.base import ApiModel
-from recommender_operator.api.spec_features import NAME
 
 
 class Diversity(ApiModel):

@@ -6,11 +6,12 @@ lengths are limited, so that the mapping fits into the arguments of the Job.
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated
 
 from pydantic import Field
 
+from recommender_contract.ids import IdKind
+from recommender_contract.mapping import PartitionBy, TimeUnit
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_features import Features
 from recommender_operator.api.spec_label import Label
@@ -21,23 +22,6 @@ Columns = Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
 
 _FILES = "Glob pattern of the files, relative to the source's path, such as 'events/**/*.csv'."
 _COLUMNS = "Column names, in order, of CSV files without a header."
-
-
-class TimeUnit(enum.StrEnum):
-    SECONDS = "Seconds"
-    MILLISECONDS = "Milliseconds"
-    MICROSECONDS = "Microseconds"
-    ISO8601 = "ISO8601"
-
-
-class PartitionBy(enum.StrEnum):
-    DAY = "Day"
-    HOUR = "Hour"
-
-
-class IdKind(enum.StrEnum):
-    INTEGER = "Integer"
-    TEXT = "Text"
 
 
 class IdKinds(ApiModel):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import enum
-
 from pydantic import Field
 
+from recommender_contract.online_store import Hide
 from recommender_operator.api import host_names
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_autoscaling import AutoscalingSpec
@@ -13,13 +12,6 @@ from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
 from recommender_operator.api.spec_scheduling import Scheduling
-
-
-class Hide(enum.StrEnum):
-    INTERACTED = "Interacted"
-    BOUGHT = "Bought"
-    DISLIKED = "Disliked"
-    SEEN = "Seen"
 
 
 class CallersSpec(ApiModel):

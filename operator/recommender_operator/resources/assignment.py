@@ -13,12 +13,9 @@ import json
 import re
 from collections.abc import Sequence
 
-#: Set by the route during an experiment, and removed otherwise, so that no client can set it.
-HEADER = "x-recommender-experiment"
-#: Set by the transformer that forwards a request; no client may set it either.
-FORWARDED = "x-recommender-forwarded"
-#: Number of buckets of users; a percent of the users has a hundredth of them.
-BUCKETS = 10_000
+from recommender_contract.headers import BUCKETS
+
+#: A percent of the users has a hundredth of the buckets.
 _PER_PERCENT = BUCKETS // 100
 _FORM = re.compile(
     r"id=(?P<id>[0-9a-f]{8});phase=(?P<phase>\d{1,2});cap=(?P<cap>[0-9.e+-]{1,30});"

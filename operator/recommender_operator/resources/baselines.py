@@ -19,6 +19,7 @@ from typing import Any
 
 import pydantic
 
+from recommender_contract import metrics
 from recommender_operator.analysis import window
 from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.baseline import PACKED_LIMIT, CounterBaselineSpec
@@ -36,14 +37,14 @@ _WIDTH = 8
 _NO_INTEGER = -(2**63)
 _INTEGERS, _FLOATS = "q", "d"
 _OF_REQUESTS = (
-    window.REQUESTS,
-    window.DURATION_BUCKET,
-    window.ANSWERS,
-    window.FALLBACKS,
-    window.SESSIONS,
-    window.CREATED,
+    metrics.REQUESTS,
+    metrics.DURATION_BUCKET,
+    metrics.ANSWERS,
+    metrics.FALLBACKS,
+    metrics.SESSIONS,
+    metrics.CREATED,
     window.LOST_AT_GATEWAY,
-    window.COPIES,
+    metrics.COPIES,
 )
 
 

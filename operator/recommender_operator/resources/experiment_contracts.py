@@ -7,8 +7,8 @@ again, but only of models whose experiment needs it.
 
 from __future__ import annotations
 
+from recommender_contract.features import Kind
 from recommender_operator.api.spec import RecommenderModelSpec
-from recommender_operator.api.spec_features import Kind
 
 NEWEST = "4"
 #: The first has two versions, the second also withdrawn ones, the third also bands of numbers, the

@@ -12,9 +12,7 @@ import json
 from recommender_operator.observed import ModelObject
 
 VARIABLE = "RECOMMENDER_HOLDOUT"
-#: Names of the groups, as the collector counts them, and how many times as many others are
-#: measured; the transformer has the same.
-HELD, OTHERS = "holdout", "others"
+#: How many times as many others are measured; the transformer has the same.
 TIMES = 4
 
 

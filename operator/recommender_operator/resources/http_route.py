@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recommender_contract.headers import (
+    EXPERIMENT_HEADER,
+    INTERLEAVING_HEADER,
+    NOT_OF_CLIENTS,
+    SHADOW_HEADER,
+    TEST_HEADER,
+)
 from recommender_operator.api import host_names
 from recommender_operator.observed import PLAIN, ModelObject, Routing
-from recommender_operator.resources import assignment, fresh, interleaving, labels, shadowing
+from recommender_operator.resources import assignment, fresh, labels
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -21,16 +28,6 @@ HTTP_PATHS = ("/docs", "/openapi.json")
 GRPC_PREFIX = "/inference.GRPCInferenceService"
 #: Number of this layout: a release that changes it writes existing routes again.
 LAYOUT = "5"
-#: Header of testers, whose requests the candidate answers (`rollout.testHeader`).
-TEST_HEADER = "x-recommender-test"
-#: Headers that no client may set.
-_OURS = (
-    assignment.HEADER,
-    assignment.FORWARDED,
-    shadowing.HEADER,
-    shadowing.COPY,
-    interleaving.HEADER,
-)
 
 
 def service_name(version: str) -> str:
@@ -122,16 +119,16 @@ def _rules(receivers: Mapping[str, int], values: Mapping[str, str], tester: str)
 def _set_by(routing: Routing) -> dict[str, str]:
     """Return the headers that the route sets, by name."""
     values = {
-        assignment.HEADER: routing.experiment,
-        shadowing.HEADER: routing.shadow,
-        interleaving.HEADER: routing.interleaving,
+        EXPERIMENT_HEADER: routing.experiment,
+        SHADOW_HEADER: routing.shadow,
+        INTERLEAVING_HEADER: routing.interleaving,
     }
     return {name: value for name, value in values.items() if value}
 
 
 def _headers(values: Mapping[str, str]) -> Manifest:
     """Return what happens to headers that only the operator and its transformers may set."""
-    removed = [name for name in _OURS if name not in values]
+    removed = [name for name in NOT_OF_CLIENTS if name not in values]
     if not values:
         return {"remove": removed}
     given = [{"name": name, "value": value} for name, value in values.items()]
@@ -183,7 +180,7 @@ def weights_of(route: Manifest) -> dict[str, int]:
     for deployment, weight in _receivers_in(rule).items():
         version = fresh.version_of(deployment)
         weights[version] = weights.get(version, 0) + weight
-    users = assignment.parse(_set_in(rule, assignment.HEADER))
+    users = assignment.parse(_set_in(rule, EXPERIMENT_HEADER))
     if users is None or len(weights) != 1 or users.candidate in weights:
         return weights
     return {next(iter(weights)): 100 - users.percent, users.candidate: users.percent}
@@ -210,11 +207,11 @@ def routing_of(route: Manifest) -> Routing:
     receivers = _receivers_in(rules[-1])
     beside = next(filter(fresh.is_fresh, receivers), "")
     return Routing(
-        experiment=_set_in(rules[-1], assignment.HEADER),
+        experiment=_set_in(rules[-1], EXPERIMENT_HEADER),
         tester=tester,
         tested=tested,
-        shadow=_set_in(rules[-1], shadowing.HEADER),
-        interleaving=_set_in(rules[-1], interleaving.HEADER),
+        shadow=_set_in(rules[-1], SHADOW_HEADER),
+        interleaving=_set_in(rules[-1], INTERLEAVING_HEADER),
         fresh=beside,
         fresh_weight=receivers.get(beside, 0),
     )

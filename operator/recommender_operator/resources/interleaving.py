@@ -5,8 +5,6 @@ The transformer that answers a request mixes its list with that of the candidate
 
 from __future__ import annotations
 
-#: Set by the route in the phase, and removed otherwise, so that no client can set it.
-HEADER = "x-recommender-interleaving"
 #: Buckets of one percent of the users.
 _PER_PERCENT = 100
 #: End of a header while no list is mixed: all are reported as lists of nobody.

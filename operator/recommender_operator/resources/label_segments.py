@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recommender_operator.api.spec_features import Feature, Kind
+from recommender_contract.features import Kind
+from recommender_operator.api.spec_features import Feature
 from recommender_operator.api.spec_mapping import DataMapping
 
 #: Features that divide the predictions of a version; the collector knows the same number.

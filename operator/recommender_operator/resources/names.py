@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 
+from recommender_contract.features import PER_ROW
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
 from recommender_operator.api.spec_data import DataFormat
-from recommender_operator.api.spec_features import PER_ROW
 from recommender_operator.observed import JobKind, ModelObject
 
 HASH_DIGITS = 8

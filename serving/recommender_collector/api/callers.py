@@ -14,8 +14,8 @@ from recommender_collector.domain.checks import is_source
 from recommender_collector.domain.events import Id
 from recommender_collector.domain.store_updates import number
 from recommender_collector.domain.validation import Proof, Rules
+from recommender_contract.signed_ids import verified
 from recommender_runtime.key_file import FRESH_SECONDS, KeyFile, read_keys
-from recommender_serving.domain.signed_ids import verified
 
 logger = logging.getLogger(__name__)
 #: Entries of the Secret that are read.

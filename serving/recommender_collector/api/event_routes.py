@@ -28,15 +28,15 @@ from recommender_collector.domain.batch_validation import (
     InvalidBatch,
     validate_batch,
 )
-from recommender_collector.domain.events import Kind
 from recommender_collector.log.event_log import LogBusy, LogUnavailable
 from recommender_collector.log.group_commit import GroupCommit
+from recommender_contract.events import BATCH_CONTENT_TYPE, CONTENT_TYPE, Kind
 
 logger = logging.getLogger(__name__)
 PATH = "/v1/events"
 _CLOUD_EVENTS = (
-    cloud_events.CONTENT_TYPE.encode(),
-    cloud_events.BATCH_CONTENT_TYPE.encode(),
+    CONTENT_TYPE.encode(),
+    BATCH_CONTENT_TYPE.encode(),
 )
 #: Status, body in JSON, and further headers.
 Answer = tuple[int, bytes, Sequence[tuple[bytes, bytes]]]

@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from recommender_contract.events import MAX_BODY
+
 #: Headers of a request by their name in lower case.
 Headers = Mapping[bytes, bytes]
 
-MAX_BODY = 1024 * 1024  # bytes
 BUDGET = 32 * 1024 * 1024  # bytes of all requests that are being read or appended
 READ_SECONDS = 10.0
 

@@ -11,12 +11,11 @@ from typing import Any, Self
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.columns import Alike, columns_of, lines_of
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.fields import KINDS
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.validation import Rules, event_of
+from recommender_contract.events import MAX_EVENTS, Kind
 
-MAX_EVENTS = 1000
 #: Fewer events with the same fields are checked faster one by one.
 FEW = 4
 _KIND, _MODEL = methodcaller("get", "kind"), methodcaller("get", "model")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import reprlib
 
-MAX_ID = 128  # characters of ids of users, items, requests and sessions
+from recommender_contract.events import MAX_LABEL, MAX_SEGMENT, MAX_SEGMENTS
+
+MAX_ID = MAX_LABEL  # characters of ids of users, items, requests and sessions
 MAX_VALUE = 1e12
 MAX_PHASE = 99
-MAX_SEGMENTS = 3  # features of a user that divide the users of an experiment
-MAX_SEGMENT = 64  # characters of a value
 _EXPERIMENT = re.compile(r"[0-9a-f]{8}")
 _FEATURE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SOURCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")

@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Kind
+from recommender_contract.events import TYPE_PREFIX, Kind
 
-CONTENT_TYPE = "application/cloudevents+json"
-BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
-PREFIX = "dev.recommender."
 _OURS = ("id", "kind", "time")
 
 
@@ -28,9 +25,9 @@ def unwrap(raw: object) -> dict[str, Any]:
     if raw.get("specversion") != "1.0":
         raise InvalidEvent("specversion", raw.get("specversion"), "give '1.0'")
     type_ = raw.get("type")
-    if not isinstance(type_, str) or not type_.startswith(PREFIX):
+    if not isinstance(type_, str) or not type_.startswith(TYPE_PREFIX):
         kinds = ", ".join(Kind)
-        raise InvalidEvent("type", type_, f"give '{PREFIX}' and one of {kinds}")
+        raise InvalidEvent("type", type_, f"give '{TYPE_PREFIX}' and one of {kinds}")
     source, id_ = raw.get("source"), raw.get("id")
     for name, value in (("source", source), ("id", id_)):
         if not isinstance(value, str) or not value:
@@ -41,7 +38,7 @@ def unwrap(raw: object) -> dict[str, Any]:
     for name in _OURS:
         if name in data:
             raise InvalidEvent(f"data.{name}", data[name], "give it beside data, not inside")
-    native = {**data, "id": f"{source} {id_}", "kind": type_.removeprefix(PREFIX)}
+    native = {**data, "id": f"{source} {id_}", "kind": type_.removeprefix(TYPE_PREFIX)}
     if "time" in raw:
         native["time"] = raw["time"]
     return native

@@ -16,10 +16,9 @@ from typing import Any
 import orjson
 
 from recommender_collector.domain.checks import MAX_ID, InvalidEvent, label
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.fields import (
     MAX_EVENT_ID,
-    MAX_INTEGER,
     PATHS,
     context_of,
     items_of,
@@ -30,7 +29,8 @@ from recommender_collector.domain.fields import (
 )
 from recommender_collector.domain.lines import FORMAT, Lines, digest
 from recommender_collector.domain.validation import Rules, user_of
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.events import Kind
+from recommender_contract.ids import MAX_INTEGER, IdKind
 
 Raw = Mapping[str, Any]
 Column = Sequence[Any]

@@ -6,27 +6,24 @@ validates that section, so parts that do not concern events are ignored here.
 
 from __future__ import annotations
 
-import enum
 import re
 from typing import Annotated, Any, NamedTuple, Self
 
 import orjson
 from pydantic import Field, ValidationError, model_validator
 
-from recommender_collector.domain.checks import MAX_SEGMENTS
 from recommender_collector.domain.declared_features import (
-    BANDED,
-    LISTS,
-    NAMED,
     Column,
     ContextFeature,
-    ContextKind,
     Part,
     Section,
     Users,
 )
-from recommender_collector.domain.events import Kind
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.events import MAX_SEGMENTS, Kind
+from recommender_contract.features import BANDED, LISTS, NAMED
+from recommender_contract.features import Kind as FeatureKind
+from recommender_contract.ids import IdKind
+from recommender_contract.mapping import TimeUnit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
 Value = Annotated[float, Field(allow_inf_nan=False)]
@@ -40,15 +37,6 @@ _OUTCOMES = frozenset(Kind) - {Kind.IMPRESSION, Kind.SEARCH, Kind.VISIT}
 
 class DeclarationError(Exception):
     """The declaration is invalid; the message names the field, the value and the remedy."""
-
-
-class TimeUnit(enum.StrEnum):
-    """Unit of the time column, as in the mapping."""
-
-    SECONDS = "Seconds"
-    MILLISECONDS = "Milliseconds"
-    MICROSECONDS = "Microseconds"
-    ISO8601 = "ISO8601"
 
 
 class EventValue(Part):
@@ -78,7 +66,7 @@ class Interactions(Part):
         It is known after the answer alone, so it has `servedAs`.
         """
         for each in self.features:
-            if each.name == POSITION and each.kind is not ContextKind.BOOLEAN and each.served_as:
+            if each.name == POSITION and each.kind is not FeatureKind.BOOLEAN and each.served_as:
                 return each
         return None
 
@@ -211,7 +199,7 @@ class Model(Section):
         found.sort(key=lambda each: not each[0])
         return tuple(name for _, name in found[:MAX_SEGMENTS])
 
-    def _dividing(self, kinds: frozenset[ContextKind]) -> list[ContextFeature]:
+    def _dividing(self, kinds: frozenset[FeatureKind]) -> list[ContextFeature]:
         """The features of the context of these kinds that divide; requests lack `servedAs`."""
         return [
             each

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Column = Annotated[str, Field(min_length=1, max_length=64)]
+from recommender_contract.features import MAX_TEXT, NAME, PER_ROW, Kind
 
-
-class ContextKind(enum.StrEnum):
-    """Kinds of a context feature, as in the mapping."""
-
-    CATEGORICAL = "Categorical"
-    MULTI_CATEGORICAL = "MultiCategorical"
-    BOOLEAN = "Boolean"
-    NUMERIC = "Numeric"
-    TIMESTAMP = "Timestamp"
-    EMBEDDING = "Embedding"
-
-
-#: Kinds whose value has a name, or is in a band, or is a list.
-NAMED = frozenset({ContextKind.CATEGORICAL, ContextKind.BOOLEAN})
-BANDED = frozenset({ContextKind.NUMERIC, ContextKind.TIMESTAMP})
-LISTS = frozenset({ContextKind.MULTI_CATEGORICAL, ContextKind.EMBEDDING})
+Column = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class Section(BaseModel):
@@ -45,13 +29,13 @@ class Part(Section):
 class ContextFeature(Part):
     """A declared feature of the context of an event."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    kind: ContextKind
+    name: str = Field(pattern=NAME)
+    kind: Kind
     column: Column | None = None
     minimum: float | None = None
     maximum: float | None = None
     separator: str | None = Field(default=None, min_length=1)
-    max_per_row: int = 16
+    max_per_row: int = PER_ROW
     length: int = 1
     calendar: str | None = None
     cold_start: bool = False
@@ -63,8 +47,8 @@ class ContextFeature(Part):
 class UserFeature(Part):
     """A declared feature of users."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    kind: ContextKind | None = None
+    name: str = Field(pattern=NAME)
+    kind: Kind | None = None
     fairness: bool = False
     segments: bool = False
 

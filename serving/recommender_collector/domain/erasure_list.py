@@ -1,7 +1,4 @@
-"""Lines of the list of erasures, from which lakes learn whom to erase: pure.
-
-The training package computes the same digest; tests compare both with docs/contracts.md.
-"""
+"""Lines of the list of erasures, from which lakes learn whom to erase: pure."""
 
 from __future__ import annotations
 

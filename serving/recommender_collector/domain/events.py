@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
 from recommender_collector.domain.arms import INTERLEAVED
 from recommender_collector.domain.checks import InvalidEvent
+from recommender_contract.events import Kind
 
 Id = int | str
 #: A value of a declared feature of the context: of a MultiCategorical and an Embedding a list.
 ContextValue = str | float | bool | list[str] | list[float]
 #: The features of a context by their declared names.
 Context = dict[str, ContextValue]
-
-
-class Kind(enum.StrEnum):
-    """What happened."""
-
-    IMPRESSION = "impression"  # items were shown
-    VISIT = "visit"  # a page was opened, of an item or of none
-    SEARCH = "search"
-    CLICK = "click"
-    BASKET = "basket"
-    PURCHASE = "purchase"
-    DWELL = "dwell"  # the value is in seconds
-    DISLIKE = "dislike"
-
-
-class Path(enum.StrEnum):
-    """What of a version answered the request, by the names of the transformer's `source`."""
-
-    MODEL = "model"
-    BASELINE = "baseline"
-    POPULARITY = "popularity"
 
 
 class Exposure(NamedTuple):
@@ -84,7 +63,7 @@ class Event(NamedTuple):
     query: str | None = None  # words of a search
     context: Context | None = None  # by declared name
     version: str | None = None  # that answered the request
-    path: str | None = None  # one of Path
+    path: str | None = None  # one of Source
     exposure: Exposure | None = None
     #: Of the declared label, for the first items of an impression.
     probabilities: tuple[float, ...] | None = None

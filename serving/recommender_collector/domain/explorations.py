@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Explored, Id, Kind, part_of_impression
+from recommender_collector.domain.events import Explored, Id, part_of_impression
+from recommender_contract.events import Kind
 
 FIELD = "explored"
 MIN_POOL, MAX_POOL = 2, 20  # items

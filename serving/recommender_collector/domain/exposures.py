@@ -15,7 +15,8 @@ from recommender_collector.domain.checks import (
     is_phase,
     segments_of,
 )
-from recommender_collector.domain.events import Exposure, Kind
+from recommender_collector.domain.events import Exposure
+from recommender_contract.events import Kind
 
 EXPOSURE_FIELDS = Exposure._fields
 _NAMES = frozenset(EXPOSURE_FIELDS)

@@ -12,21 +12,20 @@ from typing import Any
 
 from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent, is_text
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.declared_features import ContextFeature, ContextKind
-from recommender_collector.domain.events import Context, ContextValue, Id, Kind, Path
-from recommender_serving.domain.categories import BadCategoriesError, categories_of
-from recommender_serving.domain.ids import IdKind, fault
+from recommender_collector.domain.declared_features import ContextFeature
+from recommender_collector.domain.events import Context, ContextValue, Id
+from recommender_contract.categories import BadCategoriesError, categories_of
+from recommender_contract.events import MAX_CATEGORY, MAX_ITEMS, Kind, Source
+from recommender_contract.features import Kind as FeatureKind
+from recommender_contract.ids import MAX_INTEGER, IdKind, fault
 
 MAX_EVENT_ID = 256
 MAX_QUERY = 256
-MAX_CATEGORY = 64
 MAX_NUMBER = 1e30  # of an Embedding
-MAX_ITEMS = 500  # of an impression
-MAX_INTEGER = 10**18 - 1  # ingestion refuses larger ids
 MAX_DWELL = 86_400.0
 LATEST = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
 KINDS = {kind.value: kind for kind in Kind}
-PATHS = {path.value: path for path in Path}
+PATHS = {source.value: source for source in Source}
 _NEEDS_ITEM = frozenset({Kind.CLICK, Kind.BASKET, Kind.PURCHASE, Kind.DWELL, Kind.DISLIKE})
 _NEEDS_VALUE = {Kind.PURCHASE: "the money paid", Kind.DWELL: "the seconds"}
 
@@ -177,31 +176,31 @@ def context_of(value: object, features: Mapping[str, ContextFeature]) -> Context
     return found or None
 
 
-def path_of(value: object) -> Path:
+def path_of(value: object) -> Source:
     """Return what of a version answered.
 
     Raises:
-        InvalidEvent: it is none of Path.
+        InvalidEvent: it is none of Source.
     """
     found = PATHS.get(value) if isinstance(value, str) else None
     if found is None:
-        raise InvalidEvent("path", value, f"give one of {', '.join(Path)}")
+        raise InvalidEvent("path", value, f"give one of {', '.join(Source)}")
     return found
 
 
 def _feature(value: object, feature: ContextFeature) -> ContextValue:
     field = f"context.{feature.name}"
-    if feature.kind is ContextKind.MULTI_CATEGORICAL:
+    if feature.kind is FeatureKind.MULTI_CATEGORICAL:
         return _categories(field, value, feature)
-    if feature.kind is ContextKind.EMBEDDING:
+    if feature.kind is FeatureKind.EMBEDDING:
         if isinstance(value, list) and len(value) == feature.length and all(map(_is_one, value)):
             return value
         raise InvalidEvent(field, value, f"give a list of {feature.length} finite numbers")
-    if feature.kind is ContextKind.CATEGORICAL:
+    if feature.kind is FeatureKind.CATEGORICAL:
         if _is_category(value):
             return value  # type: ignore[return-value]
         raise InvalidEvent(field, value, f"give a text of 1 to {MAX_CATEGORY} characters")
-    if feature.kind is ContextKind.BOOLEAN:
+    if feature.kind is FeatureKind.BOOLEAN:
         if isinstance(value, bool):
             return value
         raise InvalidEvent(field, value, "give true or false")

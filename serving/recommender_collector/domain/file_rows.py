@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import orjson
 
 from recommender_collector.domain import holdouts, label_segments, serving_outcome
-from recommender_collector.domain.declaration import Model, TimeUnit
-from recommender_collector.domain.declared_features import ContextKind
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.events import Event, Id
+from recommender_contract.events import Kind
+from recommender_contract.features import Kind as FeatureKind
+from recommender_contract.mapping import TimeUnit
 
 
 def interaction_rows(event: Event, model: Model) -> list[bytes]:
@@ -44,7 +46,7 @@ def interaction_rows(event: Event, model: Model) -> list[bytes]:
     position = columns.position
     if position is None or event.kind is not Kind.IMPRESSION or position.name in given:
         return [orjson.dumps({**row, columns.item: item}) for item in event.items]
-    column, as_text = position.column or position.name, position.kind is ContextKind.CATEGORICAL
+    column, as_text = position.column or position.name, position.kind is FeatureKind.CATEGORICAL
     return [
         orjson.dumps({**row, columns.item: item, column: str(place) if as_text else place})
         for place, item in enumerate(event.items, start=1)

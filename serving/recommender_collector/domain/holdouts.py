@@ -14,7 +14,8 @@ from recommender_collector.domain.checks import (
     is_cap,
     is_experiment,
 )
-from recommender_collector.domain.events import Exposure, Kind, part_of_impression
+from recommender_collector.domain.events import Exposure, part_of_impression
+from recommender_contract.events import Kind
 
 FIELD = "holdout"
 PHASE = 0  # the only one of a measure

@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent, is_arm, is_experiment
-from recommender_collector.domain.events import Interleaved, Kind, part_of_impression
+from recommender_collector.domain.events import Interleaved, part_of_impression
+from recommender_contract.events import Kind
 
 FIELD = "interleaved"
 _TEAMS = re.compile(r"[AB-]*")

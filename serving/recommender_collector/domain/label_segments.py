@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recommender_collector.domain.checks import InvalidEvent, segments_of
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Kind
+from recommender_contract.events import Kind
 
 FIELD = "labelSegments"
 

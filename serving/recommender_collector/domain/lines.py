@@ -25,11 +25,11 @@ from recommender_collector.domain.events import (
     Exposure,
     Id,
     Interleaved,
-    Kind,
     Served,
 )
 from recommender_collector.domain.interleavings import is_teams
 from recommender_collector.domain.serving_outcome import is_duration, is_threshold
+from recommender_contract.events import Kind
 
 FORMAT = 1
 LATEST = 253_402_300_799_999  # the last moment of the year 9999

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.declared_features import ContextKind
-from recommender_collector.domain.events import ContextValue, Event, Kind
+from recommender_collector.domain.events import ContextValue, Event
 from recommender_collector.domain.store_updates import number
-from recommender_serving.store.layout import ALL, segment_of, worth
+from recommender_contract.events import Kind
+from recommender_contract.features import Kind as FeatureKind
+from recommender_contract.online_store import ALL, segment_of, worth
 
 #: Kinds that make an item popular, if they are interactions of the model. What was merely shown
 #: would make popular what is recommended.
@@ -39,7 +40,7 @@ class PopularityTrends:
             for each in model.mapping.interactions.features
             if each.cold_start and each.calendar is None
         ]
-        named = (ContextKind.CATEGORICAL, ContextKind.BOOLEAN)
+        named = (FeatureKind.CATEGORICAL, FeatureKind.BOOLEAN)
         # The bands of numbers are the version's; the collector does not know them.
         self._names = (
             [each.name for each in features] if all(f.kind in named for f in features) else []

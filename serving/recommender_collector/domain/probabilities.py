@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from recommender_collector.domain.checks import InvalidEvent, is_probability
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Kind
+from recommender_contract.events import MAX_PROBABILITIES, Kind
 
 FIELD = "probabilities"
-MAX_PROBABILITIES = 20
 
 
 def probabilities_of(

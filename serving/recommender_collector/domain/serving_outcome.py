@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Exposure, Kind, Served, part_of_impression
+from recommender_collector.domain.events import Exposure, Served, part_of_impression
+from recommender_contract.events import MAX_MILLISECONDS, MAX_SLOWER_THAN, Kind
 
 FIELD, GROUP_FIELD = "served", "ofGroup"
-MAX_MILLISECONDS = 3_600_000
-MAX_SLOWER_THAN = 60_000
 _NAMES = ("milliseconds", "slowerThan", "failed")
 
 

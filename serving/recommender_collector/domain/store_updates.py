@@ -6,9 +6,10 @@ import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from recommender_collector.domain.events import Event, Id, Kind
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import Set, member
+from recommender_collector.domain.events import Event, Id
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import Set, member
 
 _SETS = {
     Kind.IMPRESSION: (Set.SEEN,),

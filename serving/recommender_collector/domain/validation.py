@@ -14,7 +14,7 @@ from typing import Any
 from recommender_collector.domain.checks import InvalidEvent, label
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.declared_features import ContextFeature
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.explorations import FIELD as EXPLORED
 from recommender_collector.domain.explorations import explored_of
 from recommender_collector.domain.exposures import EXPOSURE_FIELDS, exposure_of
@@ -41,7 +41,8 @@ from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_collector.domain.serving_outcome import FIELD as SERVED
 from recommender_collector.domain.serving_outcome import GROUP_FIELD as OF_GROUP
 from recommender_collector.domain.serving_outcome import of_group_of, served_of
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.events import Kind
+from recommender_contract.ids import IdKind
 
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",

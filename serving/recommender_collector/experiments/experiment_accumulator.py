@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from recommender_collector.domain.events import Erasure, Event, Exposure, Path
+from recommender_collector.domain.events import Erasure, Event, Exposure
 from recommender_collector.domain.store_updates import number
 from recommender_collector.experiments import guardrail_counters
 from recommender_collector.experiments.experiment import (
@@ -27,6 +27,7 @@ from recommender_collector.experiments.moments import Moments, UserMoments, move
 from recommender_collector.experiments.phase_exposure import MOST_OPEN, Act, act_of, thousandths
 from recommender_collector.experiments.registry import ExperimentRegistry
 from recommender_collector.experiments.subject import Subject
+from recommender_contract.events import Source
 
 ByCell = Mapping[tuple[str, int, str], Moments]  # by experiment, phase and cell
 
@@ -125,7 +126,7 @@ class ExperimentAccumulator:
             event.time,
             experiment.arms.index(exposure.arm),
             cap,
-            fallback=event.path not in (None, Path.MODEL),
+            fallback=event.path not in (None, Source.MODEL),
             disagreed=event.disagrees(exposure),
         )
         if exposure is event.exposure:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from recommender_collector.domain.arms import INTERLEAVED
-from recommender_collector.domain.events import Event, Id, Kind
+from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.store_updates import number
 from recommender_collector.experiments.moments import SCALE, UserMoments
+from recommender_contract.events import Kind
 
 #: Of one user, that may still change; what is older is settled early.
 MOST_LISTS, MOST_CLICKS = 30, 200

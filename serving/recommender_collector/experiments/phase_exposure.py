@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.experiments import guardrail_counters
 from recommender_collector.experiments.guardrail_counters import GuardrailCounters
 from recommender_collector.experiments.moments import SCALE, UserMoments, Vector, days_of
+from recommender_contract.events import Kind
 
 SESSION_MILLISECONDS = 30 * 60 * 1000  # a pause so long ends a session
 RETURN_MILLISECONDS = DAY_MILLISECONDS = 24 * 3600 * 1000

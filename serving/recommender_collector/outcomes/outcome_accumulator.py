@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recommender_collector.domain.checks import is_arm
-from recommender_collector.domain.events import Erasure, Event, Path
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.store_updates import number
 from recommender_collector.outcomes.outcome_sums import OutcomeSums, UserOutcomes, millionths
 from recommender_collector.outcomes.prediction_segments import code_of
@@ -23,6 +23,7 @@ from recommender_collector.outcomes.predictions import (
     Prediction,
 )
 from recommender_collector.outcomes.version_index import VersionIndex
+from recommender_contract.events import Source
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ class OutcomeAccumulator:
 
     def _predicts(self, event: Event) -> bool:
         version = event.version or ""
-        is_ours = event.path == Path.MODEL and version.startswith(self._prefix)
+        is_ours = event.path == Source.MODEL and version.startswith(self._prefix)
         return bool(event.probabilities) and is_ours and is_arm(version)
 
     def _person(self, user: int) -> PredictedUser | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from recommender_collector.domain.checks import MAX_SEGMENT, MAX_SEGMENTS, is_feature
+from recommender_collector.domain.checks import is_feature
 from recommender_collector.domain.events import ContextValue
 from recommender_collector.experiments.experiment import OTHER
+from recommender_contract.bands import UNKNOWN
+from recommender_contract.events import MAX_SEGMENT, MAX_SEGMENTS
 
 #: Values by feature, both in the order of their arrival.
 Values: TypeAlias = dict[str, list[str]]
-#: The segment of requests that do not have the feature.
-UNKNOWN = "unknown"
 #: Digits of a feature in a code: 0 for none, then the places of values.
 _BASE = OTHER + 2
 #: Codes are below it.

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import orjson
 
 from recommender_collector.domain.declaration import DAY, Model
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.experiments.experiment import SLACK_SECONDS
 from recommender_collector.outcomes.outcome_sums import UNIT, UserOutcomes, user_outcomes
 from recommender_collector.outcomes.prediction_segments import CODES
+from recommender_contract.events import Kind
 
 DAY_MILLISECONDS = DAY * 1000
 #: Most of one user that counts: predictions of a version in a day, and of all days that events may

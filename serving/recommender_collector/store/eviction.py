@@ -23,8 +23,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from recommender_collector.log import redis_log
+from recommender_contract.online_store import Set
 from recommender_runtime.aio import pause
-from recommender_serving.store.layout import Set
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0

@@ -49,7 +49,7 @@ from recommender_collector.store.decoding import (
 )
 from recommender_collector.store.read_script import ReadScript
 from recommender_collector.store.user_store import Command
-from recommender_serving.store.layout import Set, key
+from recommender_contract.online_store import Set, key
 
 FIELDS = 500  # of a command, most
 #: Share of the store's memory above which experiments take no more users; below the one above

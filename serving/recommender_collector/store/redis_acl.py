@@ -11,7 +11,7 @@ import enum
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from recommender_serving.store.layout import trends
+from recommender_contract.online_store import trends
 
 
 class Role(enum.StrEnum):

@@ -12,7 +12,7 @@ from recommender_collector.domain.popularity_trends import Gain
 from recommender_collector.domain.store_updates import StoreUpdate
 from recommender_collector.log import positions
 from recommender_collector.log.positions import FIND_PLACE
-from recommender_serving.store.layout import (
+from recommender_contract.online_store import (
     ALL,
     LIMITS,
     TREND_ITEMS,

@@ -23,8 +23,8 @@ from recommender_collector.experiments.experiment import (
 from recommender_collector.experiments.experiment_accumulator import ExperimentAccumulator
 from recommender_collector.store.experiment_store import ExperimentStore, commands
 from recommender_collector.store.user_store import Command
-from recommender_serving.store.layout import LIMITS
-from recommender_serving.store.layout import Set as Sets
+from recommender_contract.online_store import LIMITS
+from recommender_contract.online_store import Set as Sets
 
 logger = logging.getLogger(__name__)
 

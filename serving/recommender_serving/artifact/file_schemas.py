@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recommender_serving.domain import ids
-from recommender_serving.domain.ids import IdKind
+from recommender_contract import ids
+from recommender_contract.ids import IdKind
 
 #: Bins of one feature, and of all together with those of other, null and unknown values. Each is
 #: two time series of the version's metrics, whose page the operator reads and keeps.

@@ -13,6 +13,9 @@ from typing import TypeVar
 
 import pydantic
 
+from recommender_contract import ids
+from recommender_contract.artifact import ITEM_IDS, MANIFEST, POPULARITY, REFERENCE, VOCABULARY
+from recommender_contract.ids import HASH, INTEGERS, IdKind, IdKinds
 from recommender_serving.artifact.file_schemas import File, ItemIdsFile, ManifestFile
 from recommender_serving.artifact.popularity import Popularity, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
@@ -20,8 +23,6 @@ from recommender_serving.artifact.published_report import PublishedReport, read_
 from recommender_serving.artifact.reference_file import ReferenceFile
 from recommender_serving.artifact.vocabulary import Vocabulary, build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
-from recommender_serving.domain import ids
-from recommender_serving.domain.ids import HASH, INTEGERS, IdKind, IdKinds
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -54,20 +55,20 @@ def load(folder: Path) -> Artifact:
     """
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder: mount the artifact there")
-    path = folder / "vocabulary.json"
+    path = folder / VOCABULARY
     words = _read(path, VocabularyFile)
     vocabulary = _checked(path, lambda: build_vocabulary(words))
-    path = folder / "reference.json"
+    path = folder / REFERENCE
     reference = _read(path, ReferenceFile)
     _checked(path, lambda: _check_reference(reference, vocabulary))
-    path = folder / "popularity.json"
+    path = folder / POPULARITY
     lists = _read(path, PopularityFile)
     popularity = _checked(path, lambda: build_popularity(lists, vocabulary.features))
-    declared = _read(folder / "manifest.json", ManifestFile).ids
+    declared = _read(folder / MANIFEST, ManifestFile).ids
     kinds = INTEGERS if declared is None else IdKinds(declared.user, declared.item)
     texts = None
     if kinds.item is IdKind.TEXT:
-        texts = _texts(folder / "item_ids.json", words.items.ids, set(popularity.items()))
+        texts = _texts(folder / ITEM_IDS, words.items.ids, set(popularity.items()))
     return Artifact(vocabulary, reference, popularity, kinds, texts, read_report(folder))
 
 

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+from recommender_contract.artifact import MANIFEST, MAX_PUBLISHED_BYTES, REPORT_PAGE
 
-MANIFEST, REPORT = "manifest.json", "report.html"
-#: Bytes of each file: real ones have 4 and 40 KB, and both stay in memory.
-MOST_BYTES = 2 * 1024 * 1024
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,10 @@ def read_report(folder: Path) -> PublishedReport | None:
     Answers need neither file, so what is wrong with them is only logged.
     """
     files = {}
-    for name in (MANIFEST, REPORT):
+    for name in (MANIFEST, REPORT_PAGE):
         try:
             size = (folder / name).stat().st_size
-            if size > MOST_BYTES:
+            if size > MAX_PUBLISHED_BYTES:
                 logger.warning("%s has %d bytes: the report is not shown", name, size)
                 return None
             files[name] = (folder / name).read_bytes()

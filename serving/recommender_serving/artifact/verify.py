@@ -10,7 +10,8 @@ from typing import Annotated
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-MANIFEST = "manifest.json"
+from recommender_contract.artifact import MANIFEST
+
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 

@@ -7,6 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from recommender_contract.features import Kind
+from recommender_contract.hash_buckets import HashedIndex
+from recommender_contract.local_calendar import LocalCalendar
 from recommender_serving.artifact.row_index import ABSENT, RowIndex
 from recommender_serving.artifact.vocabulary_file import (
     BooleanColumn,
@@ -19,9 +22,7 @@ from recommender_serving.artifact.vocabulary_file import (
     TimestampColumn,
     VocabularyFile,
 )
-from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind
-from recommender_serving.domain.hash_buckets import HashedIndex
-from recommender_serving.domain.local_calendar import LocalCalendar
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Features
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json
 _WITH_CATEGORIES = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL, Kind.BOOLEAN)

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import Field
 
+from recommender_contract.features import MAX_LENGTH, MAX_PER_ROW, MAX_SEPARATOR, OF_REQUESTS
+from recommender_contract.local_calendar import DAY, NAMES, Calendar
 from recommender_serving.artifact.file_schemas import (
     MAX_CATEGORIES,
     MAX_FEATURES,
@@ -22,23 +24,11 @@ from recommender_serving.artifact.file_schemas import (
     check_unique,
 )
 from recommender_serving.domain.features import MAX_NUMBER, Place
-from recommender_serving.domain.local_calendar import DAY, NAMES, Calendar
 
 MAX_EDGES = 1000
-#: Most categories of a row of a MultiCategorical, and most numbers of an Embedding.
-MAX_PER_ROW, MAX_LENGTH = 64, 1024
-MAX_SEPARATOR = 8  # characters
 #: Changes of the offset of a time zone (there are about two a year), and the largest offset.
 MAX_CHANGES, MAX_OFFSET = 2000, 2 * DAY
 BOOLEANS = ["false", "true"]
-#: Names that fields of requests and drift features have.
-RESERVED = frozenset(
-    {
-        "user_id", "user", "context", "session", "session_items", "session_timestamps",
-        "session_values", "timestamp", "top_n", "session_id", "session_length", "mean_value",
-        "top_score",
-    }
-)  # fmt: skip
 
 Number = Annotated[Finite, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Categories = Annotated[list[Category], Field(max_length=MAX_CATEGORIES)]
@@ -271,7 +261,7 @@ class VocabularyFile(File):
     def _each_name_once(self) -> Self:
         own = [each.name for each in (*self.features, *self.items.features)]
         for name in own:
-            if name in RESERVED:
+            if name in OF_REQUESTS:
                 raise ValueError(f"the feature {name} has the name of a field of every request")
         drift = [f"last_{each.name}" for each in self.items.features]
         check_unique([*own, *drift], "the feature")

@@ -5,18 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
-from recommender_serving.domain.features import Feature, Kind, Value, days_since
+from recommender_contract.bands import name_of, text_of
+from recommender_contract.events import MAX_SEGMENTS
+from recommender_contract.features import BANDED, Kind
+from recommender_serving.domain.features import Feature, Value, days_since
 
 #: Most bands of a feature. The collector keeps ten values of each, one of them for `unknown`.
 MOST_BANDS = 9
-#: Most features of a header, and characters of it: three with eight edges of 24 characters.
-MOST_FEATURES = 3
+#: Most characters of a header: of three features with eight edges of 24 characters.
 MOST_HEADER = 1024
-_LONG = 1e15  # from here on a number is not written as a whole one
-_NUMBERS = (Kind.NUMERIC, Kind.TIMESTAMP)
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,21})?(?:e[+-]?[0-9]{1,3})?"
 _OF_FEATURE = re.compile(
     rf"([a-z][a-z0-9_]{{0,39}})=({_NUMBER}(?:,{_NUMBER}){{0,{MOST_BANDS - 2}}})"
@@ -33,7 +32,7 @@ def edges_of(feature: Feature) -> tuple[float, ...]:
     Of many bands, as many neighbours are one as are needed, so bands with equal shares of the
     users stay nearly equal.
     """
-    if feature.kind not in _NUMBERS:
+    if feature.kind not in BANDED:
         return ()
     joined = -(-(len(feature.edges) + 1) // MOST_BANDS)
     return feature.edges[joined - 1 :: joined]
@@ -45,24 +44,6 @@ def of_features(features: Mapping[str, Feature], names: Iterable[str]) -> Bands:
     return {name: edges for name, edges in found.items() if edges}
 
 
-def name_of(number: float, edges: tuple[float, ...]) -> str:
-    """Return the name of the band of a number, as reports have it: `<18`, `18-24`, `25+`.
-
-    Edges that are not whole give `<12.5`, `12.5-30` and `30+`.
-    """
-    place = bisect_right(edges, number)
-    if place == 0:
-        return f"<{_text(edges[0])}"
-    if place == len(edges):
-        return f"{_text(edges[-1])}+"
-    low, end = edges[place - 1], edges[place]
-    last = end - 1 if all(float(edge).is_integer() for edge in edges) else end
-    if last == low:
-        return _text(low)
-    link = " to " if low < 0 or last < 0 else "-"
-    return f"{_text(low)}{link}{_text(last)}"
-
-
 def value_of(
     feature: Feature | None, value: Value | None, edges: tuple[float, ...], now: int
 ) -> str | None:
@@ -71,7 +52,7 @@ def value_of(
     `edges` may be those of another version, which may read the age of a time whose calendar this
     one reads.
     """
-    if feature is None or value is None or feature.kind not in _NUMBERS or not edges:
+    if feature is None or value is None or feature.kind not in BANDED or not edges:
         return None
     if not isinstance(value, int | float):
         return None
@@ -81,8 +62,8 @@ def value_of(
 
 def header_of(bands: Bands) -> str:
     """Return the bands as a header; empty without any, or if they are too long."""
-    texts = [f"{name}={','.join(map(_text, edges))}" for name, edges in bands.items()]
-    text = _BETWEEN.join(texts[:MOST_FEATURES])
+    texts = [f"{name}={','.join(map(text_of, edges))}" for name, edges in bands.items()]
+    text = _BETWEEN.join(texts[:MAX_SEGMENTS])
     return text if len(text) <= MOST_HEADER else ""
 
 
@@ -94,7 +75,7 @@ def parse(text: str) -> Bands:
     """
     parts = text.split(_BETWEEN) if 0 < len(text) <= MOST_HEADER else []
     found = list(map(_OF_FEATURE.fullmatch, parts))
-    if not 0 < len(found) <= MOST_FEATURES or None in found:
+    if not 0 < len(found) <= MAX_SEGMENTS or None in found:
         raise ValueError(f"it is not <feature>=<edge>[,<edge>...][;...]: {text[:100]!r}")
     bands = {each[1]: tuple(map(float, each[2].split(","))) for each in found if each is not None}
     for name, edges in bands.items():
@@ -102,9 +83,3 @@ def parse(text: str) -> Bands:
         if not rising or not all(map(math.isfinite, edges)):
             raise ValueError(f"the edges of {name} do not increase")
     return bands
-
-
-def _text(number: float) -> str:
-    if float(number).is_integer() and abs(number) < _LONG:
-        return str(int(number))
-    return repr(float(number))

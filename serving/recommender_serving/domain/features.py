@@ -8,8 +8,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from recommender_serving.domain.hash_buckets import HashedIndex
-from recommender_serving.domain.local_calendar import LocalCalendar
+from recommender_contract.features import LISTS, Kind
+from recommender_contract.hash_buckets import HashedIndex
+from recommender_contract.local_calendar import LocalCalendar
 
 UNKNOWN = -1  # group of a value that is absent, or of a category that the version does not know
 MAX_NUMBER = 1e30  # fits single precision, which the models compute in
@@ -26,21 +27,6 @@ class Place(enum.StrEnum):
 
     USER = "user"
     CONTEXT = "context"
-
-
-class Kind(enum.StrEnum):
-    """What the values of a feature are."""
-
-    CATEGORICAL = "Categorical"
-    MULTI_CATEGORICAL = "MultiCategorical"
-    BOOLEAN = "Boolean"
-    NUMERIC = "Numeric"
-    TIMESTAMP = "Timestamp"
-    EMBEDDING = "Embedding"
-
-
-#: Kinds whose value is a list.
-LISTS = frozenset({Kind.MULTI_CATEGORICAL, Kind.EMBEDDING})
 
 
 @dataclass(frozen=True, slots=True)

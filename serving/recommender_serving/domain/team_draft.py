@@ -11,11 +11,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from recommender_contract.events import NEITHER, TEAMS
+
 #: An item as clients know it, and its score.
 Scored = tuple[int | str, float]
-#: Who gave an item: the version that answers, the candidate, or neither more than the other.
-TEAMS = OWN, THEIRS = "A", "B"
-NEITHER = "-"
 _DIGEST_BYTES = 64
 _ROUNDS = 8 * _DIGEST_BYTES
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from recommender_contract.events import Source
 from recommender_serving.domain.features import Value
 from recommender_serving.domain.selection import ANY, Selection
 
@@ -16,14 +17,6 @@ Metadata = tuple[tuple[str, str], ...]
 NOBODY = -1
 #: The user of the operator's smoke inference, if ids are texts. (Of numbers it is NOBODY.)
 SMOKE_USER = "smoke.recommender.dev"
-
-
-class Source(StrEnum):
-    """What answered."""
-
-    MODEL = "model"
-    BASELINE = "baseline"
-    POPULARITY = "popularity"
 
 
 class ScoreKind(StrEnum):

@@ -13,12 +13,14 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from recommender_contract.bands import UNKNOWN
+from recommender_contract.events import MAX_SEGMENT
+from recommender_contract.headers import BUCKETS
 from recommender_serving.domain.bands import Bands, value_of
 from recommender_serving.domain.features import Feature, Features, Value
 from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
 from recommender_serving.experiments.guardrails import NO_GUARDRAILS, Guardrails, guardrails_of
 
-BUCKETS = 10_000
 MAX_HEADER = 2560  # characters
 MAX_ARMS = 8
 # A cap has up to 17 digits, as the shortest decimal that is exactly a double.
@@ -30,10 +32,6 @@ _HEADER = re.compile(
 )
 _ARM = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})-([0-9]{1,5})")
 _SEGMENTS = re.compile(r"[a-z][a-z0-9_]{0,39}(?:,[a-z][a-z0-9_]{0,39}){0,2}")
-#: The segment of users of whom a request does not say the feature, or not as a text or a number
-#: that has bands.
-UNKNOWN = "unknown"
-MAX_SEGMENT = 64  # characters of a value
 _VERSION = re.compile(r"-[0-9a-f]{8}")
 
 

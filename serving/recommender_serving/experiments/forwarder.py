@@ -13,8 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from recommender_serving.domain import bands
-from recommender_serving.domain.headers import (
+from recommender_contract.headers import (
     BANDS_HEADER,
     CALL_HEADER,
     COPY_HEADER,
@@ -26,6 +25,7 @@ from recommender_serving.domain.headers import (
     TIMING_HEADER,
     VERSION_HEADER,
 )
+from recommender_serving.domain import bands
 from recommender_serving.domain.types import FallReason, Forwarded, Metadata, Waited
 from recommender_serving.experiments.http_peer import PeerError, PeerRefusesError, Response
 from recommender_serving.experiments.peers import Peer, Peers

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
+from recommender_contract.events import MAX_SLOWER_THAN
 from recommender_serving.artifact.vocabulary import Items
 
 MAX_MILLISECONDS = 60_000
@@ -52,8 +53,8 @@ def guardrails_of(requests: str | None, group: str | None) -> Guardrails:
 
 def _slower_than(text: str) -> int:
     number = int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
-    if not 1 <= number <= MAX_MILLISECONDS:
-        raise ValueError(f"requests={text[:100]} is no number from 1 to {MAX_MILLISECONDS}")
+    if not 1 <= number <= MAX_SLOWER_THAN:
+        raise ValueError(f"requests={text[:100]} is no number from 1 to {MAX_SLOWER_THAN}")
     return number
 
 

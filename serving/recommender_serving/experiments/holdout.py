@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recommender_serving.domain.types import RecommendRequest, Source
-from recommender_serving.experiments.assignment import BUCKETS, bucket, loggable_user
+from recommender_contract.events import HELD, OTHERS, Source
+from recommender_contract.headers import BUCKETS
+from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.experiments.assignment import bucket, loggable_user
 
-#: Names of the groups, as the collector knows them.
-HELD, OTHERS = "holdout", "others"
 #: The others who are measured are so many times as many as the holdout: with all others, the
 #: interval would be 10 % narrower at most, for up to twenty times the memory of the collector.
 TIMES = 4

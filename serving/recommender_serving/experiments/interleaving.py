@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from recommender_serving.domain.headers import (
+from recommender_contract.headers import (
+    BUCKETS,
     COPY_HEADER,
     FORWARDED_HEADER,
     INTERLEAVING_HEADER,
 )
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.experiments.assignment import BUCKETS, bucket, is_version, loggable_user
+from recommender_serving.experiments.assignment import bucket, is_version, loggable_user
 from recommender_serving.experiments.parsed_headers import ParsedHeaders
 
 _HEADER = re.compile(r"id=([0-9a-f]{8});candidate=([a-z0-9-]{1,80});users=([0-9]{1,5})(;alone=1)?")

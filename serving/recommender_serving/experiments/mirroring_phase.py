@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from recommender_serving.domain.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER
+from recommender_contract.headers import COPY_HEADER, FORWARDED_HEADER, SHADOW_HEADER, SHARES
 from recommender_serving.experiments.assignment import is_version
 from recommender_serving.experiments.parsed_headers import ParsedHeaders
 
-#: A share is a number of so many requests.
-OF = 10_000
 _HEADER = re.compile(r"([a-z0-9-]{1,80}):([0-9]{1,5})")
 
 
@@ -32,8 +30,8 @@ def parse_mirroring_phase(text: str, model: str) -> MirroringPhase:
     if found is None or not is_version(found[1], model):
         raise ValueError(f"{text[:100]!r} is not <version of {model}>:<share>")
     shadow = MirroringPhase(found[1], int(found[2]))
-    if not 1 <= shadow.share <= OF:
-        raise ValueError(f"{text[:100]!r}: give a share from 1 to {OF}")
+    if not 1 <= shadow.share <= SHARES:
+        raise ValueError(f"{text[:100]!r}: give a share from 1 to {SHARES}")
     return shadow
 
 
@@ -72,4 +70,4 @@ class MirroringHeaders:
         shadow = self._parsed.parsed(text)
         if shadow is None or shadow.version == self._version:
             return None
-        return shadow.version if self._draw(OF) < shadow.share else None
+        return shadow.version if self._draw(SHARES) < shadow.share else None

@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 
-from recommender_serving.domain.headers import COPY_HEADER, DEADLINE_HEADER, MAX_DEADLINE_MS
+from recommender_contract.headers import COPY_HEADER, DEADLINE_HEADER, MAX_DEADLINE_MS
 from recommender_serving.domain.types import FallReason, Forwarded, Metadata
 from recommender_serving.experiments.forwarder import MARGIN, REFUSALS
 from recommender_serving.experiments.http_peer import PeerError, PeerRefusesError

@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from recommender_serving.domain import bands
-from recommender_serving.domain.bands import Bands
-from recommender_serving.domain.features import Features
-from recommender_serving.domain.headers import (
+from recommender_contract.headers import (
     BANDS_HEADER,
     CALL_HEADER,
     EXPERIMENT_HEADER,
     FORWARDED_HEADER,
     PLACES_HEADER,
 )
+from recommender_serving.domain import bands
+from recommender_serving.domain.bands import Bands
+from recommender_serving.domain.features import Features
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.experiments.assignment import (
     Assignment,

@@ -5,19 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+from recommender_contract.events import MAX_CATEGORY
+from recommender_contract.features import Kind
 from recommender_serving.domain.bands import edges_of, value_of
-from recommender_serving.domain.features import (
-    MAX_NUMBER,
-    Feature,
-    Features,
-    Kind,
-    Place,
-    Value,
-)
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Place, Value
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.experiments.assignment import segment
 
-MOST_CATEGORY = 64  # characters
 MOST_NUMBER = 1e15  # of a feature without a bound of its own
 _PLACE = 8  # bytes of an entry of a tuple, beside its value
 _NUMBER = sys.getsizeof(0.0)  # bytes
@@ -50,7 +44,7 @@ def _known(value: Value, feature: Feature) -> Value | bool | None:
 def _fits(value: str | float) -> bool:
     """Return whether the collector takes a category, or a number of an Embedding."""
     if isinstance(value, str):
-        return len(value) <= MOST_CATEGORY and value.isprintable()
+        return len(value) <= MAX_CATEGORY and value.isprintable()
     return -MAX_NUMBER <= value <= MAX_NUMBER
 
 

@@ -12,19 +12,22 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from recommender_contract.events import (
+    MAX_ITEMS,
+    MAX_LABEL,
+    MAX_MILLISECONDS,
+    MAX_PROBABILITIES,
+    TYPE_PREFIX,
+    Kind,
+)
+from recommender_contract.ids import MAX_INTEGER, fault
 from recommender_serving.domain.features import Features, Value
-from recommender_serving.domain.ids import fault
 from recommender_serving.domain.types import Answer, RecommendRequest
-from recommender_serving.experiments.assignment import MOST_ID, Assignment, loggable_user
+from recommender_serving.experiments.assignment import Assignment, loggable_user
 from recommender_serving.experiments.holdout import Member
 from recommender_serving.impressions.context_features import context_of, label_segments_of
 
-TYPE = "dev.recommender.impression"
-CONTENT_TYPE = "application/cloudevents-batch+json"
-MOST_ITEMS = 500  # that the collector takes of an impression
-MOST_LABEL = 128  # characters
-MOST_PROBABILITIES = 20  # of an impression: those of its first items
-MOST_MILLISECONDS = 3_600_000  # of a request
+TYPE = f"{TYPE_PREFIX}{Kind.IMPRESSION}"
 _HASHES = 2**64
 #: Returns the id of a request of a user with a proof.
 Sign = Callable[[str, int | str], str]
@@ -125,10 +128,10 @@ def shown(of: AnsweredRequest, features: Features, divided: Sequence[str] = ()) 
     user = loggable_user(request)
     if user is None:
         return None
-    taken = [item for item in items if _is_item(item)][:MOST_ITEMS]
+    taken = [item for item in items if _is_item(item)][:MAX_ITEMS]
     # Without its item a probability would be that of another one.
-    is_whole = taken[:MOST_PROBABILITIES] == list(items[:MOST_PROBABILITIES])
-    probabilities = of.answer.probabilities[:MOST_PROBABILITIES] if is_whole else ()
+    is_whole = taken[:MAX_PROBABILITIES] == list(items[:MAX_PROBABILITIES])
+    probabilities = of.answer.probabilities[:MAX_PROBABILITIES] if is_whole else ()
     if not taken and of.assignment is None and of.member is None:
         return None
     context, session = context_of(request, features), _label(request.session_id)
@@ -166,7 +169,7 @@ def _taken_of(mixed: Mixed | None, items: Sequence[int] | Sequence[str]) -> Mixe
         return None
     every: list[int | str] = [*items]
     kept = [team for item, team in zip(every, mixed.teams, strict=True) if _is_item(item)]
-    return mixed._replace(teams="".join(kept[:MOST_ITEMS]))
+    return mixed._replace(teams="".join(kept[:MAX_ITEMS]))
 
 
 def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Sequence[str]) -> bool:
@@ -174,19 +177,19 @@ def takes_draw(items: Sequence[int] | Sequence[str], pool: Sequence[int] | Seque
 
     A pool without one of its items, or at another place, would be another draw.
     """
-    return len(items) <= MOST_ITEMS and all(_is_item(item) for item in (*items, *pool))
+    return len(items) <= MAX_ITEMS and all(_is_item(item) for item in (*items, *pool))
 
 
 def _is_item(item: int | str) -> bool:
     """Return whether the collector takes an id of an item."""
     if isinstance(item, int):
-        return 0 <= item <= MOST_ID
+        return 0 <= item <= MAX_INTEGER
     return _label(item) is not None or fault(item) is None
 
 
 def _label(text: str | None) -> str | None:
     """Return a text that the collector takes as an id; None for another one."""
-    if text and len(text) <= MOST_LABEL and text.isascii() and text.isprintable():
+    if text and len(text) <= MAX_LABEL and text.isascii() and text.isprintable():
         return text
     return None
 
@@ -242,7 +245,7 @@ def _assigned(assignment: Assignment) -> dict[str, Any]:
 def _served(of: Served | None) -> dict[str, Any] | None:
     if of is None:
         return None
-    took = round(min(max(of.milliseconds, 0.0), MOST_MILLISECONDS), 1)
+    took = round(min(max(of.milliseconds, 0.0), MAX_MILLISECONDS), 1)
     return {"milliseconds": took, "slowerThan": of.slower_than, "failed": of.failed}
 
 

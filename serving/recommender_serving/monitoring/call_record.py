@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec
 
-from recommender_serving.domain.types import FallReason, Forwarded, Source, Waited
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Forwarded, Waited
 
 P = ParamSpec("P")
 

@@ -6,6 +6,7 @@ import enum
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+from recommender_contract.events import Source
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.artifact.reference_file import (
     NULL,
@@ -16,7 +17,7 @@ from recommender_serving.artifact.reference_file import (
 )
 from recommender_serving.artifact.vocabulary import Vocabulary, last_name
 from recommender_serving.domain.features import Feature, Value
-from recommender_serving.domain.types import Answer, RecommendRequest, SessionEvent, Source
+from recommender_serving.domain.types import Answer, RecommendRequest, SessionEvent
 
 
 class Missing(enum.StrEnum):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recommender_serving.domain.types import FallReason, Forwarded, Interleaved, Outcome, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Forwarded, Interleaved, Outcome
 from recommender_serving.monitoring.series import Series
 
 EXTRA_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)

@@ -6,7 +6,8 @@ import re
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from recommender_serving.domain.types import FallReason, Metadata, Source, Waited
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Metadata, Waited
 from recommender_serving.monitoring import call_record
 from recommender_serving.monitoring.call_record import Call
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry
 
+from recommender_contract import metrics as names
+from recommender_contract.events import Source
 from recommender_runtime.connections import Refusal
 from recommender_serving.domain.types import (
     FallReason,
@@ -15,7 +17,6 @@ from recommender_serving.domain.types import (
     Lookup,
     Outcome,
     Reported,
-    Source,
     Waited,
 )
 from recommender_serving.monitoring.experiment_metrics import (
@@ -54,13 +55,11 @@ class Metrics:
 
     def _read_by_the_operator(self, series: Series) -> None:
         self._requests = series.counters(
-            "recommender_requests_total", "Instances by outcome.", "outcome", Outcome
+            names.REQUESTS, "Instances by outcome.", "outcome", Outcome
         )
-        self._answers = series.counters(
-            "recommender_answers_total", "Answers by source.", "source", Source
-        )
+        self._answers = series.counters(names.ANSWERS, "Answers by source.", "source", Source)
         self._falls = series.counters(
-            "recommender_fallbacks_total", "Model fallbacks by reason.", "reason", FallReason
+            names.FALLBACKS, "Model fallbacks by reason.", "reason", FallReason
         )
         self._lookups = series.counters(
             "recommender_history_lookups_total",
@@ -69,13 +68,11 @@ class Metrics:
             Lookup,
         )
         self._duration = series.histogram(
-            "recommender_request_duration_seconds",
+            names.DURATION,
             "Time from the parsed request to its answer, without cached answers.",
             BUCKETS,
         )
-        self._sessions = series.counter(
-            "recommender_sessions_total", "Sessions seen for the first time."
-        )
+        self._sessions = series.counter(names.SESSIONS, "Sessions seen for the first time.")
         self._refused = series.counters(
             "recommender_refused_total",
             "Connections and bodies that were refused to bound memory.",
@@ -88,13 +85,13 @@ class Metrics:
             (name, bin_): count for name, bin_, count in reference
         }
         series.constants(
-            "recommender_reference_sessions",
+            names.REFERENCE,
             "Sessions of the training window, by feature and bin.",
             ("feature", "bin"),
             bins,
         )
         self._features = series.counters_of(
-            "recommender_feature_values_total",
+            names.FEATURES,
             "Served sessions by feature and bin.",
             ("feature", "bin"),
             bins,
@@ -104,13 +101,13 @@ class Metrics:
         self, series: Series, effects: Mapping[str, float], missing: Mapping[str, float]
     ) -> None:
         series.constants(
-            "recommender_reference_design_effect",
+            names.DESIGN_EFFECT,
             "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
             ("feature",),
             {(feature,): value for feature, value in effects.items()},
         )
         series.constants(
-            "recommender_reference_missing_design_effect",
+            names.MISSING_DESIGN_EFFECT,
             "Correlation of missing values in the sessions of one user, by feature.",
             ("feature",),
             {(feature,): value for feature, value in missing.items()},

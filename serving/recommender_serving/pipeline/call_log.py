@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 
 from starlette.requests import ClientDisconnect
 
-from recommender_serving.domain.types import NOBODY, Forwarded, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import NOBODY, Forwarded
 from recommender_serving.monitoring.call_record import Call, entered
 from recommender_serving.monitoring.tracing import Tracing, traceparent_of
 from recommender_serving.protocols import errors

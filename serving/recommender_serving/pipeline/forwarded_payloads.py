@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from recommender_serving.domain.headers import ID_HEADER
+from recommender_contract.headers import ID_HEADER
 from recommender_serving.experiments.http_peer import Response
 from recommender_serving.protocols.v2_messages import request_id
 

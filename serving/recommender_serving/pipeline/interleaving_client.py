@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from recommender_serving.domain.types import Source
+from recommender_contract.events import Source
 from recommender_serving.experiments.forwarder import WAY_BACK, ForwardedCall, Forwarder
 from recommender_serving.experiments.http_peer import Response
 from recommender_serving.inference import inference_pb2 as pb

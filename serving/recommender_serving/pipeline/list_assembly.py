@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from recommender_serving.domain.team_draft import NEITHER, Scored, team_draft
-from recommender_serving.domain.types import Answer, Source, Waited
+from recommender_contract.events import NEITHER, Source
+from recommender_serving.domain.team_draft import Scored, team_draft
+from recommender_serving.domain.types import Answer, Waited
 from recommender_serving.experiments.assignment import loggable_user
 from recommender_serving.impressions.impression_events import Mixed
 from recommender_serving.pipeline.request_context import RequestContext

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from recommender_serving.domain.headers import ID_HEADER, SOURCE_HEADER, VERSION_HEADER
+from recommender_contract.headers import ID_HEADER, SOURCE_HEADER, VERSION_HEADER
 from recommender_serving.experiments.forwarder import ForwardedCall
 from recommender_serving.experiments.http_peer import Response
 from recommender_serving.inference import inference_pb2 as pb

@@ -11,14 +11,16 @@ from functools import partial
 
 from prometheus_client import REGISTRY
 
+from recommender_contract.events import BATCH_CONTENT_TYPE as CONTENT_TYPE
+from recommender_contract.events import Source
 from recommender_runtime.key_file import KeyFile
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.types import FallReason, Source, Waited
+from recommender_serving.domain.types import FallReason, Waited
 from recommender_serving.experiments.forwarder import Forwarder
 from recommender_serving.experiments.peers import Peers
 from recommender_serving.experiments.traffic_mirror import MOST, TrafficMirror
 from recommender_serving.impressions import collector_client
-from recommender_serving.impressions.impression_events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.impression_events import Origin
 from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.monitoring.call_record import Call, noting
 from recommender_serving.monitoring.drift_features import Bins

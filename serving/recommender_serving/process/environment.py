@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from recommender_contract.online_store import HIDDEN, Hide
 from recommender_runtime import redis_access
 from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.experiments.holdout import Holdout
@@ -21,7 +22,6 @@ from recommender_serving.process.json_settings import (
 from recommender_serving.ranking.answer_cache import Bounds
 from recommender_serving.ranking.exploration import Exploration
 from recommender_serving.ranking.list_composition import UNLIMITED, ListLimits
-from recommender_serving.store.layout import HIDDEN, Hide
 
 MAX_TIMEOUT_MS = 60_000
 _PEER = r"((?:[A-Za-z0-9._-]|\{version\})+:[0-9]{1,5})"

@@ -7,8 +7,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from recommender_contract.events import Source
 from recommender_serving.domain.callers import Callers
-from recommender_serving.domain.types import Source
 from recommender_serving.experiments.holdout import MAX_PERCENT, Holdout
 from recommender_serving.ranking.exploration import Exploration
 from recommender_serving.ranking.list_composition import Diversity, Exposure, ListLimits

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from recommender_contract.ids import hashed
+from recommender_contract.signed_ids import signed
 from recommender_runtime.key_file import KeyFile
-from recommender_serving.domain.ids import hashed
-from recommender_serving.domain.signed_ids import signed
 
 logger = logging.getLogger(__name__)
 MIN_KEY_BYTES = 16

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recommender_contract.online_store import HIDDEN, Hide
 from recommender_runtime.log_lines import FORMATS, LEVELS
 from recommender_runtime.redis_access import Access
 from recommender_serving.domain.callers import UNKNOWN, Callers
@@ -18,7 +19,6 @@ from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, Setting
 from recommender_serving.ranking.answer_cache import Bounds
 from recommender_serving.ranking.exploration import Exploration
 from recommender_serving.ranking.list_composition import UNLIMITED, ListLimits
-from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
 examples:

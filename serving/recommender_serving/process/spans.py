@@ -17,7 +17,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from recommender_serving.domain.types import FallReason, Metadata, RankerError, Source, Waited
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Metadata, RankerError, Waited
 from recommender_serving.monitoring.call_record import Call
 from recommender_serving.monitoring.tracing import TRACE_HEADER, client_trace
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recommender_serving.domain.categories import BadCategoriesError, categories_of
-from recommender_serving.domain.features import (
-    MAX_NUMBER,
-    Feature,
-    Features,
-    Kind,
-    Place,
-    Value,
-)
+from recommender_contract.categories import BadCategoriesError, categories_of
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Place, Value
 from recommender_serving.protocols.unknown_names import (
     fixed,
     no_features,

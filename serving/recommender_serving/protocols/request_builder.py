@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from recommender_contract.ids import IdKind
 from recommender_serving.domain.callers import Verified
 from recommender_serving.domain.features import Value
-from recommender_serving.domain.ids import IdKind
 from recommender_serving.domain.selection import Selection
 from recommender_serving.domain.types import NOBODY, RecommendRequest, SessionEvent
 from recommender_serving.protocols.request_limits import Limits

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recommender_contract.features import LISTS, Kind
+from recommender_contract.ids import INTEGERS, IdKind, IdKinds
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.features import LISTS, Features, Kind
-from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
+from recommender_serving.domain.features import Features
 from recommender_serving.protocols.v2_messages import OUTPUTS
 
 #: Rules on the features of items; in the v2 protocol each feature has its own input.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from recommender_serving.domain import ids
-from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
+from recommender_contract import ids
+from recommender_contract.ids import INTEGERS, IdKind, IdKinds
 from recommender_serving.protocols.errors import InvalidRequest
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1

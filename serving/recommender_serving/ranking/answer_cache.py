@@ -17,14 +17,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator
 from typing import Protocol
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Rules
-from recommender_serving.domain.types import (
-    Answer,
-    Found,
-    RecommendRequest,
-    SessionEvent,
-    Source,
-)
+from recommender_serving.domain.types import Answer, Found, RecommendRequest, SessionEvent
 
 #: Bytes of an entry: of its own, and of an event, an item with its score, one of a pool, a known
 #: item, and of a text or a feature beside its own size.

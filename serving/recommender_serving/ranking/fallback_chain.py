@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from recommender_contract.events import Source
 from recommender_serving.artifact.popularity import Listed, Popularity, Segments
 from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.features import UNKNOWN
@@ -19,7 +20,6 @@ from recommender_serving.domain.types import (
     RankerError,
     Ranking,
     RecommendRequest,
-    Source,
 )
 from recommender_serving.ranking.circuit_breaker import CircuitBreaker
 from recommender_serving.ranking.deadline_budget import stage_timeout

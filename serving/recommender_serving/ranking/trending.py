@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Container
 from typing import Protocol
 
+from recommender_contract.online_store import segment_of
 from recommender_serving.artifact.popularity import Listed, Segments
 from recommender_serving.domain.features import Place
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.store.layout import segment_of
 from recommender_serving.store.trend_reader import Counts, Trends
 from recommender_serving.store.user_reader import StoreError
 

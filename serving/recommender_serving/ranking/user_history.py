@@ -9,7 +9,7 @@ from typing import Protocol
 
 from recommender_serving.domain.types import NOBODY, FallReason, Lookup, RecommendRequest
 from recommender_serving.ranking.circuit_breaker import CircuitBreaker
-from recommender_serving.store.layout import history
+from recommender_serving.store.sessions import history
 from recommender_serving.store.user_reader import StoreError, User
 
 BUDGET_SECONDS = 0.002

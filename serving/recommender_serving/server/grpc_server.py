@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from recommender_serving.domain.headers import DEADLINE_HEADER, deadline_seconds
+from recommender_contract.headers import DEADLINE_HEADER, deadline_seconds
 from recommender_serving.experiments.forwarder import TIMING_PARAMETER
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.monitoring.tracing import TRACE_HEADER

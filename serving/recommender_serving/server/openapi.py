@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recommender_serving.domain.headers import DEADLINE_HEADER, ID_HEADER, MAX_DEADLINE_MS
-from recommender_serving.domain.ids import IdKind
+from recommender_contract.headers import DEADLINE_HEADER, ID_HEADER, MAX_DEADLINE_MS
+from recommender_contract.ids import IdKind
 from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v2_messages import MAX_ID
 from recommender_serving.server.openapi_schemas import Schema, ref, schemas

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender_serving.domain.categories import LONGEST, longest_entry
-from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
-from recommender_serving.domain.ids import MAX_BYTES, IdKind
-from recommender_serving.domain.types import ScoreKind, Source
+from recommender_contract.categories import LONGEST, longest_entry
+from recommender_contract.events import Source
+from recommender_contract.features import Kind
+from recommender_contract.ids import MAX_BYTES, IdKind
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
+from recommender_serving.domain.types import ScoreKind
 from recommender_serving.protocols import selection_validation as selection
 from recommender_serving.protocols import validation
 from recommender_serving.protocols.request_limits import Limits, inputs

@@ -18,8 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from recommender_serving.artifact.published_report import PublishedReport
-from recommender_serving.domain.headers import (
+from recommender_contract.headers import (
     DEADLINE_HEADER,
     ID_HEADER,
     MAX_DEADLINE_MS,
@@ -28,6 +27,7 @@ from recommender_serving.domain.headers import (
     VERSION_HEADER,
     deadline_seconds,
 )
+from recommender_serving.artifact.published_report import PublishedReport
 from recommender_serving.monitoring.readiness import Closing
 from recommender_serving.monitoring.tracing import TRACE_HEADER
 from recommender_serving.pipeline import forwarded_payloads, mirroring, routing

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from recommender_serving.store.layout import ALL, TREND_ITEMS, TREND_SEGMENTS, decayed, trends
+from recommender_contract.online_store import ALL, TREND_ITEMS, TREND_SEGMENTS, decayed, trends
 from recommender_serving.store.user_reader import CONNECT_SECONDS, NO_OPTIONS, StoreError
 
 #: Decayed events by item.

@@ -11,8 +11,9 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from recommender_contract.online_store import LIMITS, Hide, Set, key
 from recommender_serving.domain.types import NOTHING, Past, SessionEvent
-from recommender_serving.store.layout import LIMITS, Hide, Set, interaction, key
+from recommender_serving.store.sessions import interaction
 
 CONNECTIONS = 16
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from recommender_collector.__main__ import main
 from recommender_collector.store.aof_rewrite import Rewriting
 from recommender_collector.store.eviction import Room
+from recommender_contract.online_store import Set
 from recommender_runtime.redis_access import Access
-from recommender_serving.store.layout import Set
 from tests.chart_collector import SHOP, container, manifests, named
 from tests.cluster.pki import Authority
 from tests.redis_server import RedisServer

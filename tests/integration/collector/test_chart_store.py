@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError
 
 from recommender_collector.domain.declaration import Model, parse_declaration
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.popularity_trends import Gain
 from recommender_collector.domain.store_updates import StoreUpdate
@@ -29,8 +29,9 @@ from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_collector.store.outcome_store import OutcomeStore
 from recommender_collector.store.redis_acl import COMMANDS, READER, Role
 from recommender_collector.store.user_store import OnlineStore
+from recommender_contract.events import Kind
+from recommender_contract.online_store import ALL, Hide, Set, member
 from recommender_serving.domain.types import SessionEvent
-from recommender_serving.store.layout import ALL, Hide, Set, member
 from recommender_serving.store.trend_reader import TrendReader
 from recommender_serving.store.user_reader import StoreError, UserReader
 from tests.collector_rig import MAPPING

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from tests import collector_rig
 from tests.collector_crash import kill_under_load
 from tests.collector_rig import ADMITTED, Sender, clicks, until

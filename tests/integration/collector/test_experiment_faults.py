@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.experiments.experiment import CLOSE_SECONDS, Experiment
 from recommender_collector.experiments.subject import Subject
-from recommender_serving.domain.ids import hashed
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
 from tests.experiment_desk import SPANS, Desk, now
 from tests.experiment_events import EXPERIMENTS, act, impression
 

@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.experiments.experiment import KEEP_SECONDS
 from recommender_collector.store.experiment_store import ExperimentStore
-from recommender_serving.domain.ids import hashed
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
 from tests import collector_rig, redis_server
 from tests.collector_experiment import phases
 from tests.collector_rig import ADMITTED, until

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from recommender_serving.domain.types import Answer, Source
+from recommender_contract.events import BATCH_CONTENT_TYPE, Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.experiments.assignment import Assignment
 from recommender_serving.impressions.collector_client import Receipt, post
 from recommender_serving.impressions.impression_events import (
-    CONTENT_TYPE,
     AnsweredRequest,
     Mark,
     Origin,
@@ -52,7 +52,7 @@ def report(
     )
     assert found is not None
     ((_, body),) = bodies([(0, found)], Origin("shop", version, f"{version}/0a"), 10_000)
-    return post(url, CONTENT_TYPE, body)
+    return post(url, BATCH_CONTENT_TYPE, body)
 
 
 @pytest.mark.parametrize(("mark", "answers"), [(MARK, 1), (None, 2)])

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import Hide, Set, key
 from recommender_serving.domain.types import Lookup, RecommendRequest
 from recommender_serving.ranking.user_history import History
-from recommender_serving.store.layout import Hide, Set, key
 from recommender_serving.store.user_reader import StoreError, User, UserReader
 from tests import collector_rig
 from tests.collector_rig import Sender, clicks

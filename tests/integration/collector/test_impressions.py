@@ -16,15 +16,16 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_client import AsyncClient, AsyncEventClient, Query
+from recommender_contract.events import BATCH_CONTENT_TYPE
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import Set, key
 from recommender_runtime.connections import Connections
 from recommender_serving.artifact.loader import load
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
 from recommender_serving.impressions.collector_client import post
-from recommender_serving.impressions.impression_events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.impression_events import Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.ranking.exploration import Chance, Explorer
-from recommender_serving.store.layout import Set, key
 from tests import collector_rig
 from tests.collector_rig import Rig, until
 from tests.unit.recommender_serving.serving_fakes import Parts, giving
@@ -50,7 +51,7 @@ async def transformer(
     parts = Parts(folder, giving(BEST), giving(BEST), artifact=load(folder), pool=pool)
     explorer = None if chance is None else Explorer(0.5, chance, parts.metrics.explored)
     impressions = Impressions(
-        partial(post, url, CONTENT_TYPE),
+        partial(post, url, BATCH_CONTENT_TYPE),
         Origin("shop", "movies-1", "movies-1/0f"),
         1.0,
         parts.artifact.vocabulary.features,

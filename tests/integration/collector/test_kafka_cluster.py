@@ -14,13 +14,14 @@ import httpx
 import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Lines, digest, line_of
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.event_log import LogUnavailable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import parse_kafka_settings
 from recommender_collector.log.kafka_topic import KafkaTopic
+from recommender_contract.events import Kind
 from tests import collector_rig, kafka_cluster
 from tests.collector_rig import Rig, clicks
 from tests.kafka_cluster import KafkaCluster

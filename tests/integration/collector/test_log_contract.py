@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.collector_metrics import Target, WriterMetrics
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.log.event_log import START, Appends, LogUnavailable
@@ -22,6 +22,7 @@ from recommender_collector.log.kafka_topic import KafkaTopic
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.log.relayed_log import Relayed
 from recommender_collector.writers.kafka_relay import Relay
+from recommender_contract.events import Kind
 from tests import collector_rig, kafka_server, redis_server
 from tests.collector_crash import kill_under_load
 from tests.collector_rig import clicks

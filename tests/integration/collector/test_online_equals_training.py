@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.declaration import Model, parse_declaration
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.store.experiment_store import ExperimentStore
@@ -32,8 +32,9 @@ from recommender_collector.writers.experiment_writer import Experiments
 from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.lake_writer import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online_writer import OnlineWriter
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import history
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
+from recommender_serving.store.sessions import history
 from recommender_serving.store.user_reader import UserReader
 from recommender_training.data.load import load_dataset
 from recommender_training.features.event_history import Histories

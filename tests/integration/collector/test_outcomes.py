@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from recommender_collector.api.outcome_routes import shown
 from recommender_collector.collector_metrics import WriterMetrics
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.store_updates import number
 from recommender_collector.log.redis_log import RedisLog
@@ -23,6 +23,7 @@ from recommender_collector.store.user_store import OnlineStore
 from recommender_collector.writers.experiment_writer import Experiments
 from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_collector.writers.outcome_writer import OutcomeCounter
+from recommender_contract.events import Kind
 from tests.experiment_desk import DAY, now
 from tests.unit.recommender_collector.collector_samples import mapping, model
 

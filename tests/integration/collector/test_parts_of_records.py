@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.collector_metrics import WriterMetrics
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.positions import offset_key, part_key
 from recommender_collector.log.redis_log import RedisLog
@@ -17,8 +17,9 @@ from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_collector.store.user_store import OnlineStore
 from recommender_collector.writers.experiment_writer import Experiments
 from recommender_collector.writers.online_writer import EVENTS, ITEMS, OnlineWriter
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import LIMITS, Set, key, trends
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import LIMITS, Set, key, trends
 from tests.unit.recommender_collector.collector_samples import model
 
 AT = 1_795_000_000_000

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from recommender_collector.domain.declaration import parse_declaration
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.experiments.experiment import Spans
 from recommender_collector.log.event_log import START, LogUnavailable
@@ -17,6 +17,7 @@ from recommender_collector.log.relayed_log import THROUGH, Relayed, offsets_key
 from recommender_collector.outcomes.predictions import LabelRule
 from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_collector.store.outcome_store import OutcomeStore
+from recommender_contract.events import Kind
 from tests.collector_rig import MAPPING
 
 AGES = {"shop": 86_400}

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from recommender_collector.collector_metrics import WriterMetrics
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.log.event_log import LogBusy
 from recommender_collector.log.redis_log import RedisLog, stream
@@ -19,8 +19,9 @@ from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_collector.store.user_store import OnlineStore
 from recommender_collector.writers.experiment_writer import Experiments
 from recommender_collector.writers.online_writer import OnlineWriter
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import Set, key
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import Set, key
 from tests.unit.recommender_collector.collector_samples import model
 
 AT = 1_795_000_000_000

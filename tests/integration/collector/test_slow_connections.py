@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from recommender_contract.online_store import Set, key
 from recommender_serving.domain.types import Lookup, RecommendRequest
 from recommender_serving.ranking.user_history import History
-from recommender_serving.store.layout import Set, key
 from recommender_serving.store.user_reader import READS, StoreError, UserReader
 from tests.redis_server import RedisServer
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.file_rows import archive_line
+from recommender_contract.events import Kind
 from tests.pages import blocks
 from tests.pages.statements import statements
 

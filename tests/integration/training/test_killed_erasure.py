@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.erasures import digest as erased_digest
+from recommender_contract.ids import hashed
 from recommender_training.data import data_versions, erasures, snapshots, version_content
 from recommender_training.ingestion import erase
-from recommender_training.ingestion.ids import hashed
 from tests.erased_lake import ERASED, OTHERS, USER, batch, check, listed, traces, users_file
 
 KILLS = 8
@@ -43,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def seconds_of_an_erasure(path: Path, kill_after: float | None) -> float:
     """Erase the user in a process of its own, which may be killed."""
-    digest = erasures.digest(hashed(USER))
+    digest = erased_digest(hashed(USER))
     command = [sys.executable, "-c", _PROGRAM, str(path), digest, str(ERASED)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None

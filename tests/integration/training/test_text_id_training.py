@@ -11,8 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recommender_contract.artifact import ITEM_IDS, MANIFEST
+from recommender_contract.ids import IdKind, IdKinds
 from recommender_serving.artifact import loader as serving
-from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_training.artifact import manifest
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError
@@ -89,7 +90,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def test_the_artifact_says_that_its_ids_are_texts_and_has_those_of_its_items(shop: Shop) -> None:
     facts = manifest.verify_artifact(shop.artifact, shop.digest)
     assert facts["ids"] == {"user": "Text", "item": "Text", "hash": "blake2b-63"}
-    assert manifest.ITEM_IDS in {entry["path"] for entry in facts["files"]}
+    assert ITEM_IDS in {entry["path"] for entry in facts["files"]}
     loaded = serving.load(shop.artifact)
     assert loaded.ids == IdKinds(IdKind.TEXT, IdKind.TEXT)
     assert loaded.item_texts is not None
@@ -110,9 +111,9 @@ def test_no_file_of_the_artifact_has_the_text_of_a_user(shop: Shop) -> None:
 
 
 def test_an_artifact_that_lost_its_texts_is_not_published(shop: Shop, tmp_path: Path) -> None:
-    facts = json.loads((shop.artifact / manifest.NAME).read_text())
+    facts = json.loads((shop.artifact / MANIFEST).read_text())
     for entry in facts["files"]:
-        if entry["path"] != manifest.ITEM_IDS:
+        if entry["path"] != ITEM_IDS:
             target = tmp_path / entry["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((shop.artifact / entry["path"]).read_bytes())

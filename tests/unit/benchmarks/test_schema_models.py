@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from recommender_training.ingestion import ids
+from recommender_contract import ids
 from tests.benchmarks import schema_models
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

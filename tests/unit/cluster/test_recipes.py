@@ -44,6 +44,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize(
     ("path", "rebuilt"),
     [
+        ("contract/recommender_contract/ids.py", {"operator", "training", "serving"}),
         ("operator/recommender_operator/__init__.py", {"operator"}),
         ("operator/recommender_console/static/console.css", {"operator"}),
         ("client/recommender_kubectl/requests.py", {"operator"}),

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_client import UserEvent, events
-from recommender_client.events import MOST_BYTES, MOST_EVENTS, Kind, batches
-from recommender_collector.api.request_bodies import MAX_BODY
-from recommender_collector.domain import batch_validation as collector
+from recommender_client.events import batches
 from recommender_collector.domain import events as collected
 from recommender_collector.domain.validation import FIELDS, Rules, event_of
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import NOW, model
 
 ABOUT: events.About = {
@@ -40,7 +39,7 @@ def read(event: UserEvent) -> collected.Event:
 def told(**changed: Any) -> collected.Event:
     """What the collector keeps of a click with everything that an event may say."""
     kept = collected.Event(
-        "e-1", collected.Kind.CLICK, "ada", ("tea",), int((NOW - 5.5) * 1000),
+        "e-1", Kind.CLICK, "ada", ("tea",), int((NOW - 5.5) * 1000),
         None, "r-1", "s-1", None, {"device": "phone"}, "shop-1", "baseline",
     )  # fmt: skip
     return kept._replace(**changed)
@@ -53,29 +52,28 @@ def told(**changed: Any) -> collected.Event:
         (events.click("ada", "tea", rating=4, **ABOUT), told(value=4.0)),
         (
             events.impression("ada", ["tea", "cup"], **ABOUT),
-            told(kind=collected.Kind.IMPRESSION, items=("tea", "cup")),
+            told(kind=Kind.IMPRESSION, items=("tea", "cup")),
         ),
-        (events.visit("ada", **ABOUT), told(kind=collected.Kind.VISIT, items=())),
-        (events.visit("ada", "tea", **ABOUT), told(kind=collected.Kind.VISIT)),
+        (events.visit("ada", **ABOUT), told(kind=Kind.VISIT, items=())),
+        (events.visit("ada", "tea", **ABOUT), told(kind=Kind.VISIT)),
         (
             events.search("ada", "green tea", **ABOUT),
-            told(kind=collected.Kind.SEARCH, items=(), query="green tea"),
+            told(kind=Kind.SEARCH, items=(), query="green tea"),
         ),
-        (events.basket("ada", "tea", **ABOUT), told(kind=collected.Kind.BASKET)),
+        (events.basket("ada", "tea", **ABOUT), told(kind=Kind.BASKET)),
         (
             events.purchase("ada", "tea", 4.5, **ABOUT),
-            told(kind=collected.Kind.PURCHASE, value=4.5),
+            told(kind=Kind.PURCHASE, value=4.5),
         ),
-        (events.dwell("ada", "tea", 9, **ABOUT), told(kind=collected.Kind.DWELL, value=9.0)),
-        (events.dislike("ada", "tea", **ABOUT), told(kind=collected.Kind.DISLIKE)),
+        (events.dwell("ada", "tea", 9, **ABOUT), told(kind=Kind.DWELL, value=9.0)),
+        (events.dislike("ada", "tea", **ABOUT), told(kind=Kind.DISLIKE)),
     ],
 )
 def test_the_collector_reads_what_an_event_says(event: UserEvent, kept: collected.Event) -> None:
     assert read(event) == kept
 
 
-def test_kinds_fields_and_limits_are_those_of_the_collector() -> None:
-    assert [each.value for each in Kind] == [each.value for each in collected.Kind]
+def test_fields_are_those_of_the_collector() -> None:
     names = {each.name for each in dataclasses.fields(UserEvent)}
     # Only the serving path knows experiments, holdouts and mixed lists, how a request was served,
     # which items are of a group, and what was predicted and drawn.
@@ -83,7 +81,6 @@ def test_kinds_fields_and_limits_are_those_of_the_collector() -> None:
     requests = {"served", "ofGroup", "holdout", "interleaved", *collected.Exposure._fields}
     served = predicted | requests | {"explored"}
     assert names | {"item", *served} == set(FIELDS)
-    assert (MOST_EVENTS, MOST_BYTES) == (collector.MAX_EVENTS, MAX_BODY)
 
 
 def test_each_event_has_an_id_and_a_time_of_its_own_that_stay() -> None:

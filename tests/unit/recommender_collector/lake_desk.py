@@ -9,11 +9,12 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from recommender_collector.collector_metrics import WriterMetrics
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import line_of
 from recommender_collector.store.erasure_store import Report
 from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.lake_writer import LakeWriter, Pace
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_samples import model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.outcomes.outcome_accumulator import OutcomeAccumulator
 from recommender_collector.outcomes.outcome_sums import OutcomeSums
 from recommender_collector.outcomes.predictions import (
@@ -14,6 +14,7 @@ from recommender_collector.outcomes.predictions import (
     PredictedUser,
 )
 from recommender_collector.outcomes.version_index import VersionEntry, VersionIndex
+from recommender_contract.events import Kind
 
 DAY0 = 20_775
 START = DAY0 * DAY_MILLISECONDS

@@ -19,7 +19,9 @@ from recommender_console import details, report_pods, reports
 from recommender_console.cluster import ClusterError
 from recommender_console.details import SeenVersion
 from recommender_console.report_pods import Reports
-from recommender_console.reports import MANIFEST, REPORT, NoReportError
+from recommender_console.reports import NoReportError
+from recommender_contract.artifact import MANIFEST
+from recommender_contract.artifact import REPORT_PAGE as REPORT
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_console.console_fakes import VIEWER, FakeCluster
 
@@ -267,7 +269,7 @@ async def test_a_visitor_who_may_not_list_pods_is_told_which_right_is_missing(
 async def test_a_pod_that_does_not_answer_or_never_ends_costs_bounded_time_and_memory(
     world: World, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "MOST_BYTES", 1000)
+    monkeypatch.setattr(report_pods, "MAX_PUBLISHED_BYTES", 1000)
     world.pod.files = {MANIFEST: b"x" * 1001}
     await refusal(world, 502, "more than 1000 bytes")
     monkeypatch.setattr(report_pods, "TIMEOUT", 0.05)

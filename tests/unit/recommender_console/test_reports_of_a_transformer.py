@@ -11,7 +11,6 @@ from recommender_console.report_pods import Reports
 from recommender_console.reports import NoReportError
 from recommender_operator.resources import serving_containers
 from recommender_runtime.connections import Connections
-from recommender_serving.artifact import published_report
 from recommender_serving.artifact.loader import load
 from recommender_training.artifact import manifest
 from tests.unit.recommender_console.console_fakes import VIEWER, FakeCluster
@@ -54,8 +53,5 @@ async def test_a_transformer_of_another_artifact_has_not_the_report_of_the_versi
         await got(tmp_path, f"sha256:{'0' * 64}")
 
 
-def test_both_sides_have_the_same_port_names_and_sizes() -> None:
+def test_the_console_asks_the_port_of_the_transformer() -> None:
     assert report_pods.PORT == serving_containers.HTTP_PORT
-    assert reports.MANIFEST == published_report.MANIFEST == manifest.NAME
-    assert reports.REPORT == published_report.REPORT
-    assert reports.MOST_BYTES == published_report.MOST_BYTES

@@ -14,6 +14,7 @@ from recommender_collector.api.experiment_routes import shown
 from recommender_collector.experiments import moments as counted
 from recommender_collector.experiments.moments import COMPONENTS, UserMoments
 from recommender_collector.store.experiment_store import Account
+from recommender_contract.events import HELD, OTHERS
 from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.status import RecommenderModelStatus
@@ -27,7 +28,7 @@ from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
 SERVING = {"impressions": 1, "holdout": {"percent": 5}}
-WEIGHTS = {holdout.HELD: 5, holdout.OTHERS: 20}
+WEIGHTS = {HELD: 5, OTHERS: 20}
 
 
 def world_of(**held: Any) -> World:
@@ -167,8 +168,8 @@ def test_what_the_collector_answers_is_read() -> None:
     found.add(UserMoments("holdout", False, tuple(range(len(COMPONENTS))), ()), 1)
     account = Account(watermark=12.5, since={0: 1000}, moments={0: {"holdout": found}})
     body = orjson.loads(orjson.dumps(shown("5c0ffee5", account)))
-    phase = read_phase(body, "5c0ffee5", WEIGHTS, holdout.HELD, holdout.OTHERS)
-    assert (phase.of(holdout.HELD).users, phase.of(holdout.OTHERS).users) == (1, 0)
+    phase = read_phase(body, "5c0ffee5", WEIGHTS, HELD, OTHERS)
+    assert (phase.of(HELD).users, phase.of(OTHERS).users) == (1, 0)
     other = read_phase(body, "5c0ffee5", {"a": 1, "b": 4}, "a", "b")
     assert other.arms == {}
 

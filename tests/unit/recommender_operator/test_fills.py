@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.metrics import SESSIONS
 from recommender_operator.adapters.counters.port import SampleError
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
-from recommender_operator.analysis.window import SESSIONS
 from recommender_operator.fills import Fills
 from recommender_operator.observed import Sample
 from recommender_operator.rests import Rests

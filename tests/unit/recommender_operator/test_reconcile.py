@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from recommender_contract.metrics import SESSIONS
 from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     JOBS,
@@ -16,7 +17,6 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
-from recommender_operator.analysis.window import SESSIONS
 from recommender_operator.observed import ModelObject, VersionObject
 from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from recommender_contract.events import Source
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.types import Ranking, Source
+from recommender_serving.domain.types import Ranking
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.session_memory import SessionMemory
 from recommender_serving.monitoring.version_metrics import Metrics

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recommender_contract.ids import hashed
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.artifact.vocabulary import Vocabulary, build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
 
 HISTORY_LENGTH = 5

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.domain.types import Answer, Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.request_limits import INSTANCE_FIELDS, Limits, inputs

@@ -11,20 +11,25 @@ import os
 from pathlib import Path
 from typing import Any
 
+from recommender_contract.artifact import (
+    ITEM_IDS,
+    MANIFEST,
+    POPULARITY,
+    REFERENCE,
+    REPORT,
+    VOCABULARY,
+)
+from recommender_contract.ids import IdKind
 from recommender_training.common.durable_files import canonical_json, sha256_file, write_bytes
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion.ids import IdKind
 
 SCHEMA = "recommender.dev/manifest/v1"
-NAME = "manifest.json"
-#: Texts of the items, if item ids are texts.
-ITEM_IDS = "item_ids.json"
 #: Files that every artifact must have.
 REQUIRED = (
-    "report.json",
-    "reference.json",
-    "vocabulary.json",
-    "popularity.json",
+    REPORT,
+    REFERENCE,
+    VOCABULARY,
+    POPULARITY,
     "repository/recommender/config.pbtxt",
     "repository/recommender/1/model.pt",
     "repository/baseline/config.pbtxt",
@@ -35,7 +40,7 @@ REQUIRED = (
 def write_manifest(root: Path, facts: dict[str, Any]) -> str:
     """Write manifest.json over the files below `root`; return the artifact's digest."""
     data = canonical_json({"schema": SCHEMA, "files": listing(root), **facts})
-    write_bytes(root / NAME, data)
+    write_bytes(root / MANIFEST, data)
     return digest_of(data)
 
 
@@ -44,7 +49,7 @@ def listing(root: Path) -> list[dict[str, Any]]:
     return [
         {"path": path, "sha256": sha256_file(root / path), "bytes": (root / path).stat().st_size}
         for path in _files(root)
-        if path != NAME
+        if path != MANIFEST
     ]
 
 
@@ -58,7 +63,7 @@ def verify_artifact(root: Path, digest: str | None = None) -> dict[str, Any]:
 
     Raises InputError `ArtifactInvalid` with the first file that is missing, added or changed.
     """
-    path = root / NAME
+    path = root / MANIFEST
     if not path.is_file() or path.is_symlink():
         raise _invalid(f"{path} is missing; the artifact is incomplete")
     data = path.read_bytes()
@@ -66,7 +71,7 @@ def verify_artifact(root: Path, digest: str | None = None) -> dict[str, Any]:
         raise _invalid(f"{path} has the digest {digest_of(data)}, expected {digest}")
     manifest = _parse(path, data)
     expected = {str(entry["path"]): entry for entry in manifest["files"]}
-    present = set(_files(root)) - {NAME}
+    present = set(_files(root)) - {MANIFEST}
     for name in sorted(present | set(expected) | set(_required(manifest))):
         if name not in expected:
             raise _invalid(f"{root / name} is not in the manifest")

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract import hash_buckets
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Ints
-from recommender_training.config.feature import Kind
-from recommender_training.data import hash_buckets
 from recommender_training.data.feature_encoding import SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import Request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_training.artifact import manifest
+from recommender_contract.artifact import ITEM_IDS, VOCABULARY
 from recommender_training.artifact.vocabulary import item_ids, vocabulary
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
@@ -33,9 +33,9 @@ def check_serving_limits(data: Dataset, texts: Sequence[str] | None, history_len
             f"more than the limit of {MAX_TAGS}: lower maxCategories or bands in "
             "data.source.mapping.items.features",
         )
-    files = {"vocabulary.json": len(canonical_json(vocabulary(data, history_length)))}
+    files = {VOCABULARY: len(canonical_json(vocabulary(data, history_length)))}
     if texts is not None:
-        files[manifest.ITEM_IDS] = len(canonical_json(item_ids(texts)))
+        files[ITEM_IDS] = len(canonical_json(item_ids(texts)))
     for name, size in files.items():
         if size > MAX_FILE_BYTES:
             raise InputError(

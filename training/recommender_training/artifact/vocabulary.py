@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Ints
-from recommender_training.config.feature import Kind
 from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute, Block

@@ -9,14 +9,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from recommender_contract import ids
+from recommender_contract.erasures import digest
+from recommender_contract.ids import IdKind
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, erasures, lake
-from recommender_training.ingestion import erase, erasure_list, id_table, ids
-from recommender_training.ingestion.ids import IdKind
+from recommender_training.ingestion import erase, erasure_list, id_table
 
 KEY = "RECOMMENDER_USER_KEY"
 _DESCRIPTION = """\
@@ -151,7 +153,7 @@ def _users(arguments: argparse.Namespace) -> dict[str, int]:
     listed = {} if arguments.source is None else erasure_list.read_erasure_list(arguments.source)
     key = _key(kind) if arguments.hash_users else None
     now = clock.seconds()
-    return listed | {erasures.digest(_number(text, kind, key)): now for text in given}
+    return listed | {digest(_number(text, kind, key)): now for text in given}
 
 
 def _key(kind: IdKind) -> bytes:

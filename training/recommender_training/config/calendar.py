@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import enum
 import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated
@@ -11,33 +10,10 @@ from typing import Annotated
 import polars as pl
 from pydantic import Field
 
-UTC = "UTC"
-#: A name of the time zone database; an offset such as +02:00 is none.
-TimeZone = Annotated[
-    str,
-    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"),
-]
+from recommender_contract.features import MAX_TEXT, TIME_ZONE
+from recommender_contract.local_calendar import UTC, Calendar
 
-
-class Calendar(enum.StrEnum):
-    """The part of the local date and time that models read of a Timestamp, instead of its age."""
-
-    HOUR_OF_DAY = "HourOfDay"
-    DAY_OF_WEEK = "DayOfWeek"
-    MONTH = "Month"
-
-
-#: Categories of each part, in the order of their index.
-NAMES = {
-    Calendar.HOUR_OF_DAY: tuple(f"{hour:02}" for hour in range(24)),
-    Calendar.DAY_OF_WEEK: (
-        "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-    ),
-    Calendar.MONTH: (
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
-    ),
-}  # fmt: skip
+TimeZone = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=TIME_ZONE)]
 
 
 def fault(

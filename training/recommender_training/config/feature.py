@@ -2,82 +2,37 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
+from pydantic.alias_generators import to_snake
 
+from recommender_contract.features import (
+    LISTS,
+    MAX_BANDS,
+    MAX_CATEGORIES,
+    MAX_EDGES,
+    MAX_LENGTH,
+    MAX_MISSING,
+    MAX_NUMBER,
+    MAX_PER_ROW,
+    MAX_SEPARATOR,
+    MAX_TEXT,
+    NAME,
+    ONLY,
+    PER_ROW,
+    RESERVED,
+    Kind,
+    TimeOf,
+    Transform,
+)
+from recommender_contract.local_calendar import Calendar
 from recommender_training.common.section import Section
-from recommender_training.config.calendar import Calendar, TimeZone, fault
+from recommender_training.config.calendar import TimeZone, fault
 
-#: A name is a column of the tables, a field of requests and a label of metrics.
-NAME = r"^[a-z][a-z0-9_]{0,39}$"
-#: Names that tables, requests and drift features have already.
-RESERVED = frozenset(
-    {
-        "context", "event_date", "event_type", "id", "item", "item_id", "items", "mean_value",
-        "retrieval", "score", "segment", "session", "session_id", "session_items",
-        "session_length", "session_timestamps", "session_values", "taste", "timestamp", "title",
-        "top_n", "top_score", "user", "user_id", "valid_from", "value",
-    }
-)  # fmt: skip
-#: Most categories of a MultiCategorical of users or context without maxPerRow, in a row or
-#: request, and with it.
-PER_ROW, MOST_PER_ROW = 16, 64
-#: Bands of a number without declared edges: its quantiles, so that each has about equal shares.
-BANDS = 16
-
-Text = Annotated[str, Field(min_length=1, max_length=64)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
-
-
-class Kind(enum.StrEnum):
-    """What the values of a feature are."""
-
-    CATEGORICAL = "Categorical"
-    MULTI_CATEGORICAL = "MultiCategorical"
-    BOOLEAN = "Boolean"
-    NUMERIC = "Numeric"
-    TIMESTAMP = "Timestamp"
-    EMBEDDING = "Embedding"
-
-
-class TimeOf(enum.StrEnum):
-    """Unit of a Timestamp."""
-
-    SECONDS = "Seconds"
-    MILLISECONDS = "Milliseconds"
-    MICROSECONDS = "Microseconds"
-    ISO8601 = "ISO8601"
-    YEAR = "Year"
-
-
-class Transform(enum.StrEnum):
-    """How the bands of a Numeric without edges follow from its values."""
-
-    QUANTILES = "Quantiles"
-    LOG = "Log"
-
-
-#: Kinds without one value that a group or the version could have.
-WITHOUT_ONE_VALUE = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
-#: Settings that only some kinds have.
-_ONLY = {
-    "max_categories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
-    "hash_buckets": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
-    "separator": (Kind.MULTI_CATEGORICAL,),
-    "max_per_row": (Kind.MULTI_CATEGORICAL,),
-    "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
-    "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
-    "transform": (Kind.NUMERIC,),
-    "minimum": (Kind.NUMERIC,),
-    "maximum": (Kind.NUMERIC,),
-    "unit": (Kind.TIMESTAMP,),
-    "calendar": (Kind.TIMESTAMP,),
-    "time_zone": (Kind.TIMESTAMP,),
-    "length": (Kind.EMBEDDING,),
-}
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
 
 class Feature(Section):
@@ -87,20 +42,20 @@ class Feature(Section):
     kind: Kind
     column: Text | None = None
     #: Texts that stand for a missing value, beside an empty one.
-    missing: tuple[Text, ...] = Field(default=(), max_length=10)
+    missing: tuple[Text, ...] = Field(default=(), max_length=MAX_MISSING)
     #: The most frequent categories are known, all others are not.
-    max_categories: int | None = Field(default=None, ge=1, le=100_000)
+    max_categories: int | None = Field(default=None, ge=1, le=MAX_CATEGORIES)
     #: All categories are known and share so many buckets, by a hash.
-    hash_buckets: int | None = Field(default=None, ge=2, le=100_000)
+    hash_buckets: int | None = Field(default=None, ge=2, le=MAX_CATEGORIES)
     #: Between two categories of a MultiCategorical; without one, a text is one category and only
     #: lists have several.
-    separator: str | None = Field(default=None, min_length=1, max_length=8)
+    separator: str | None = Field(default=None, min_length=1, max_length=MAX_SEPARATOR)
     #: Of users and context: most categories of a row or request (PER_ROW if absent).
-    max_per_row: int | None = Field(default=None, ge=1, le=MOST_PER_ROW)
+    max_per_row: int | None = Field(default=None, ge=1, le=MAX_PER_ROW)
     #: First value of each band but the lowest, of a number or of the days since a Timestamp;
     #: quantiles if absent.
-    edges: tuple[Number, ...] = Field(default=(), max_length=100)
-    bands: int | None = Field(default=None, ge=2, le=100)
+    edges: tuple[Number, ...] = Field(default=(), max_length=MAX_EDGES)
+    bands: int | None = Field(default=None, ge=2, le=MAX_BANDS)
     #: Quantiles if absent: bands of about equal shares. Log: of equal width of the logarithm.
     transform: Transform | None = None
     #: Smallest and largest value; rows with others are quarantined.
@@ -112,7 +67,7 @@ class Feature(Section):
     calendar: Calendar | None = None
     #: Whose calendar; UTC if absent.
     time_zone: TimeZone | None = None
-    length: int | None = Field(default=None, ge=1, le=1024)
+    length: int | None = Field(default=None, ge=1, le=MAX_LENGTH)
     #: Of users and context: the evaluation reports errors by value. Of items: exposure.
     fairness: bool = False
     #: Of users and context: experiments and labels are also judged by value.
@@ -126,7 +81,7 @@ class Feature(Section):
     def _is_consistent(self) -> Self:
         if self.name in RESERVED:
             raise ValueError(f"the name {self.name} is taken: choose another, and set column")
-        for setting, kinds in _ONLY.items():
+        for setting, kinds in zip(map(to_snake, ONLY), ONLY.values(), strict=True):
             if getattr(self, setting) not in (None, ()) and self.kind not in kinds:
                 of = " or ".join(kinds)
                 raise ValueError(f"{setting} is a setting of {of}, not of {self.kind}: remove it")
@@ -140,9 +95,9 @@ class Feature(Section):
             self._buckets_are_no_groups()
         if self.fairness and self.kind is Kind.EMBEDDING:
             raise ValueError("fairness needs categories or bands, not Embedding: remove it")
-        if self.segments and self.kind in WITHOUT_ONE_VALUE:
+        if self.segments and self.kind in LISTS:
             raise ValueError(f"segments needs one category or band, not {self.kind}: remove it")
-        if self.cold_start and (self.ages or self.kind in WITHOUT_ONE_VALUE):
+        if self.cold_start and (self.ages or self.kind in LISTS):
             raise ValueError(
                 f"coldStart needs one value that time does not change, not {self.kind}: remove it"
             )
@@ -176,7 +131,7 @@ class Feature(Section):
     def _served_value_is_one(self, value: str) -> None:
         if self.kind is Kind.TIMESTAMP:
             raise ValueError(f"servedAs={value!r}: no time fits every request: remove it")
-        if self.kind in WITHOUT_ONE_VALUE:
+        if self.kind in LISTS:
             raise ValueError(f"servedAs={value!r} is one value, not {self.kind}: remove it")
         if self.kind is Kind.BOOLEAN and value not in ("false", "true"):
             raise ValueError(f"servedAs={value!r}: a Boolean is true or false")

@@ -15,13 +15,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from recommender_contract.features import MAX_FEATURES, PER_ROW
 from recommender_training.common.section import Section
 from recommender_training.config import table_rules
-from recommender_training.config.feature import PER_ROW, Feature
+from recommender_training.config.feature import Feature
 from recommender_training.config.label import Label
-
-#: Most features of a table.
-MAX_FEATURES = 50
 
 
 class FeatureTable(enum.StrEnum):

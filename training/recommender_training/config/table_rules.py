@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recommender_contract.features import MOST_LISTED
 from recommender_training.config.feature import Feature
-
-#: Most values of the lists of a context together: the sum of `maxPerRow` and `length`. An
-#: impression repeats its context, and the collector takes events of at most 1 MiB: 50 features
-#: with 64 categories of 64 characters each, of 4 bytes, take 0.83 MB, and a number at most 25
-#: bytes.
-MOST_LISTED = 4096
 
 
 def only_of_users(where: str, feature: Feature) -> list[str]:

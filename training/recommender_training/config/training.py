@@ -11,11 +11,11 @@ import json
 
 from pydantic import Field, ValidationError
 
+from recommender_contract.features import NAME
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section, problems
 from recommender_training.config import lists, search_space
 from recommender_training.config.export_settings import ExportSettings
-from recommender_training.config.feature import NAME
 from recommender_training.config.lists import ItemIndex, ItemWeights
 from recommender_training.config.mitigation_settings import Exposure, Mitigation, Reweighting
 from recommender_training.config.search_settings import Sampler, SearchSettings

@@ -1,54 +1,25 @@
-"""Bands of a number: the names of the bands, and the band of a value.
+"""Bands of columns of numbers, and the edges that follow from them.
 
-A band begins at its edge, so a value that equals an edge belongs to the band above it. Legend: a
-number with E edges has E + 1 bands, the lowest has index 0.
+`recommender_contract.bands` names the bands, and says what is in one.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
+from recommender_contract.bands import UNKNOWN, names
 from recommender_training.common.arrays import Doubles, Floats
 
-#: Name of a missing band or category.
-UNKNOWN = "unknown"
 #: Shares of the positive values that the bands of a logarithm lie between.
 _INNER = (0.01, 0.99)
 #: Digits of an edge: the fewest that leave no band empty; Float32 has no more than 9.
 _DIGITS = range(3, 10)
 #: Half the length of an interval on which the variance of a uniform distribution is 1.
 _HALF = math.sqrt(3.0)
-#: Whole numbers beyond are written with an exponent.
-_LONG = 1e15
-
-
-def names(edges: Sequence[float], minimum: float | None = None) -> tuple[str, ...]:
-    """Return the names of the E + 1 bands, lowest first.
-
-    Whole edges give `0-17` (from `minimum`; `<18` without one), `18-24` and `25+`; all others
-    `<12.5`, `12.5-30` and `30+`. Without edges, the only band is `all`.
-    """
-    if not edges:
-        return ("all",)
-    whole = all(float(edge).is_integer() for edge in edges)
-    if whole and minimum is not None and float(minimum).is_integer():
-        lowest = _between(minimum, edges[0], whole=True)
-    else:
-        lowest = f"<{_text(edges[0])}"
-    pairs = pairwise(edges)
-    inner = (_between(low, high, whole=whole) for low, high in pairs)
-    return (lowest, *inner, f"{_text(edges[-1])}+")
-
-
-def band(value: float, edges: Sequence[float]) -> int:
-    """Return the index of the band of a value: the number of edges up to it."""
-    return bisect_right(edges, value)
 
 
 def index(value: pl.Expr, edges: Sequence[float]) -> pl.Expr:
@@ -129,18 +100,3 @@ def _filled(values: Floats, edges: Sequence[float]) -> list[int]:
     bands = np.searchsorted(np.array(edges, dtype=np.float32), values, side="right")
     found: list[int] = np.flatnonzero(np.bincount(bands)).tolist()
     return found
-
-
-def _between(low: float, high: float, *, whole: bool) -> str:
-    """Return the name of the band from `low` up to, without, `high`."""
-    last = high - 1 if whole else high
-    if last == low:
-        return _text(low)
-    link = " to " if low < 0 or last < 0 else "-"
-    return f"{_text(low)}{link}{_text(last)}"
-
-
-def _text(number: float) -> str:
-    if float(number).is_integer() and abs(number) < _LONG:
-        return str(int(number))
-    return repr(float(number))

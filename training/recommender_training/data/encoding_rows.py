@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recommender_training.config.feature import Feature, Kind
+from recommender_contract.features import Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import row_times
 

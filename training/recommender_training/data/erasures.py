@@ -9,7 +9,6 @@ error, never an empty one: erased users would come back.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,27 +16,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from recommender_contract.erasures import DIGEST
 from recommender_training.common.errors import InputError
 from recommender_training.data import data_versions, json_records, time_format
 
 FILE = "erasures.json"
 SCHEMA: Literal["recommender.dev/erasures/v1"] = "recommender.dev/erasures/v1"
-#: Form of a digest.
-DIGEST = r"^[0-9a-f]{32}$"
-#: A copy takes less time than a new one.
-_BLAKE2B = hashlib.blake2b(digest_size=16, person=b"erased user")
-
-
-def digest(user: int) -> str:
-    """Return the digest of a user, by the id of the tables.
-
-    16 bytes of BLAKE2b (RFC 7693) without a key, personalised with `erased user`, of the id as 8
-    bytes, big-endian. The collector's writer computes the same.
-    """
-    hashing = _BLAKE2B.copy()
-    hashing.update(user.to_bytes(8, "big"))
-    return hashing.hexdigest()
-
 
 _Digest = Annotated[str, Field(pattern=DIGEST)]
 _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)

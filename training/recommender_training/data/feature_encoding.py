@@ -20,11 +20,14 @@ from itertools import accumulate
 import numpy as np
 import polars as pl
 
+from recommender_contract import hash_buckets
+from recommender_contract.bands import names
+from recommender_contract.features import Kind
+from recommender_contract.local_calendar import NAMES
 from recommender_training.common.arrays import Floats
-from recommender_training.config.calendar import NAMES
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
-from recommender_training.data import bands, feature_vocabulary, hash_buckets, value_columns
+from recommender_training.data import bands, feature_vocabulary, value_columns
 from recommender_training.data.encoding_rows import EncodingRows
 from recommender_training.data.feature_vocabulary import SECONDS_A_DAY as SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
@@ -259,7 +262,7 @@ def _known(
     if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
         edges = feature.edges or feature_vocabulary.band_edges(feature, place, past, every)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
-        return bands.names(edges, minimum), edges
+        return names(edges, minimum), edges
     if feature.hash_buckets is not None:
         return hash_buckets.names(feature.hash_buckets), ()
     most = feature.max_categories or MAX_CATEGORIES

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from recommender_contract.features import BANDS, Kind, Transform
 from recommender_training.common.arrays import Floats
-from recommender_training.config.feature import BANDS, Feature, Kind, Transform
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import bands
 from recommender_training.data.encoding_rows import EncodingRows

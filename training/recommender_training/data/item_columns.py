@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from recommender_contract import hash_buckets
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Doubles, Floats, Ints
-from recommender_training.config.feature import Feature, Kind
-from recommender_training.data import bands, hash_buckets
+from recommender_training.config.feature import Feature
+from recommender_training.data import bands
 from recommender_training.data.feature_encoding import Block
 from recommender_training.data.local_calendar import LocalCalendar
 

@@ -1,9 +1,6 @@
 """Seconds since 1970 as hours, weekdays or months of a time zone.
 
-The rules of a zone are the times from which each of its offsets from UTC holds. They travel with a
-version in `vocabulary.json`, so that training and serving read the same hour even if their time
-zone databases differ. `recommender_serving.domain.local_calendar` has the same function; a test
-compares the two.
+`recommender_contract.local_calendar` has the rule for one time; here it is one for arrays.
 """
 
 from __future__ import annotations
@@ -18,25 +15,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_contract import local_calendar
+from recommender_contract.local_calendar import CYCLE, DAY, HOUR, UTC, Calendar
 from recommender_training.common.arrays import Floats, Ints
-from recommender_training.config.calendar import NAMES, UTC, Calendar
 from recommender_training.config.feature import Feature
 
-HOUR, DAY = 3600, 86_400
-#: After so many days the Gregorian calendar, weekdays included, repeats (400 years).
-CYCLE = 146_097
 #: Offsets change between these years; before and after, the first and the last one hold.
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 
 @dataclass(frozen=True)
-class LocalCalendar:
+class LocalCalendar(local_calendar.LocalCalendar):
     """One part of the local time: the category of any time. T changes of the offset."""
 
-    part: Calendar
     zone: str  # name of the time zone
-    since: tuple[int, ...]  # [T] seconds since 1970 from which each later offset holds
-    offsets: tuple[int, ...]  # [T + 1] seconds to add to UTC
 
     @classmethod
     def of(cls, feature: Feature) -> LocalCalendar | None:
@@ -44,7 +36,7 @@ class LocalCalendar:
         if feature.calendar is None:
             return None
         zone = feature.time_zone or UTC
-        return cls(feature.calendar, zone, *_rules(zone))
+        return cls(feature.calendar, *_rules(zone), zone)
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> LocalCalendar | None:
@@ -53,12 +45,7 @@ class LocalCalendar:
             return None
         zone = entry["zone"]
         part, since, offsets = entry["calendar"], zone["since"], zone["offsets"]
-        return cls(Calendar(part), zone["name"], tuple(since), tuple(offsets))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The categories."""
-        return NAMES[self.part]
+        return cls(Calendar(part), tuple(since), tuple(offsets), zone["name"])
 
     def agrees(self, other: LocalCalendar, first: int, last: int) -> bool:
         """Return whether another has the same part and zone, with its offsets from the second
@@ -85,10 +72,6 @@ class LocalCalendar:
             return np.asarray((days + 3) % 7)  # 1970-01-01 was a Thursday
         months = (days % CYCLE).astype("datetime64[D]").astype("datetime64[M]")
         return np.asarray(months.astype(np.int64) % 12)
-
-    def code(self, seconds: int) -> int:
-        """Return the category of one time."""
-        return int(self.codes(np.array([seconds], dtype=np.int64))[0])
 
     def values(self, column: pl.Series) -> Floats:
         """Return [N] the same of a column of times in single precision; NaN for null."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from recommender_contract.bands import UNKNOWN
 from recommender_training.common.arrays import Bools, Ints, Places
-from recommender_training.data import bands
 
 #: When a row without `validFrom` begins: of an id that occurs in events alone.
 ALWAYS = -(2**62)
@@ -111,7 +111,7 @@ def reshaped(frame: pl.DataFrame, key: str, columns: pl.Schema) -> pl.DataFrame:
     if had and not has:
         return newest(frame, key)
     if has and not had:
-        unknown = pl.lit(bands.UNKNOWN).alias("segment")
+        unknown = pl.lit(UNKNOWN).alias("segment")
         return frame.select(key, *([unknown] if "segment" in columns else []))
     return frame
 

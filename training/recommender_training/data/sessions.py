@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Ints
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.row_times import ALWAYS, COLUMN
 

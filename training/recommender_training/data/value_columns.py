@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from recommender_contract import hash_buckets
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Floats
-from recommender_training.config.feature import Feature, Kind
-from recommender_training.data import hash_buckets
+from recommender_training.config.feature import Feature
 
 
 def indices(column: pl.Series, categories: tuple[str, ...], *, hashed: bool) -> Floats:

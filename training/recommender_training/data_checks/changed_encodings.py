@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender_training.config.calendar import UTC
+from recommender_contract.local_calendar import UTC
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data_checks.profile import Profile
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.config.feature import Feature, Kind
+from recommender_contract.features import Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data.local_calendar import LocalCalendar
 

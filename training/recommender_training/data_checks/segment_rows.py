@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.feature import Feature, Kind
+from recommender_contract.features import Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import row_times
 from recommender_training.data.local_calendar import LocalCalendar

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from recommender_contract.artifact import VOCABULARY
 from recommender_training.artifact import triton
 from recommender_training.artifact.triton import MODELS
 from recommender_training.data.sessions import Request
@@ -64,7 +65,7 @@ def _timed(
     budget: float = math.inf,
 ) -> list[float]:
     """Milliseconds of each call to an exported model."""
-    vocabulary = json.loads((artifact / "vocabulary.json").read_text())
+    vocabulary = json.loads((artifact / VOCABULARY).read_text())
     model = torchscript.load(triton.model_path(artifact, name))
     return timed(model, vocabulary, calls, threads, clock, budget)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from recommender_contract.artifact import POPULARITY
 from recommender_training.artifact import popularity_file, triton
 from recommender_training.artifact.triton import MODELS
 from recommender_training.common.durable_files import canonical_json, write_bytes
@@ -68,7 +69,7 @@ def write_repository(
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
     popular = popularity_file.content(prepared.data, known.state.counts)
-    write_bytes(root / "popularity.json", canonical_json(popular))
+    write_bytes(root / POPULARITY, canonical_json(popular))
     return differences, loaded
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recommender_contract import hash_buckets
+from recommender_contract.features import Kind
 from recommender_training.artifact.vocabulary import width
-from recommender_training.config.feature import Kind
-from recommender_training.data import hash_buckets
 from recommender_training.data.feature_encoding import SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import Request

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from recommender_training.config.feature import Kind
+from recommender_contract.features import Kind
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute, Block
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recommender_contract.artifact import MANIFEST, REPORT, REPORT_PAGE
 from recommender_training.artifact import manifest
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.html_report.render import render
 
-NAME = "report.html"
 SCHEMA = "recommender.dev/evaluation/v1"
 
 
 def write_page(root: Path, report: Mapping[str, Any], lineage: Mapping[str, Any]) -> None:
     """Write the page beside report.json, before the manifest seals the artifact at `root`."""
-    write_bytes(root / NAME, render(report, {**lineage, "files": manifest.listing(root)}))
+    write_bytes(root / REPORT_PAGE, render(report, {**lineage, "files": manifest.listing(root)}))
 
 
 def find_artifact(folder: Path) -> Path:
@@ -26,9 +26,9 @@ def find_artifact(folder: Path) -> Path:
 
     Raises InputError `NoArtifact` if there is none, or more than one.
     """
-    if (folder / manifest.NAME).is_file():
+    if (folder / MANIFEST).is_file():
         return folder
-    found = sorted(path.parent for path in folder.glob(f"artifacts/*/*/{manifest.NAME}"))
+    found = sorted(path.parent for path in folder.glob(f"artifacts/*/*/{MANIFEST}"))
     if len(found) == 1:
         return found[0]
     if found:
@@ -36,7 +36,7 @@ def find_artifact(folder: Path) -> Path:
         raise InputError("NoArtifact", f"{folder} has several artifacts; give one of: {choices}")
     raise InputError(
         "NoArtifact",
-        f"{folder} has no {manifest.NAME} and no artifacts; give an artifact",
+        f"{folder} has no {MANIFEST} and no artifacts; give an artifact",
     )
 
 
@@ -50,23 +50,25 @@ def provide(folder: Path, output: Path | None) -> Path:
     artifact = find_artifact(folder)
     facts = manifest.verify_artifact(artifact)
     if output is None:
-        page = artifact / NAME
+        page = artifact / REPORT_PAGE
         if not page.is_file():
-            raise InputError("NoPage", f"{artifact} has no {NAME}; render one with --output FILE")
+            raise InputError(
+                "NoPage", f"{artifact} has no {REPORT_PAGE}; render one with --output FILE"
+            )
         return page
     if output.resolve().is_relative_to(artifact.resolve()):
         raise InputError(
             "OutputInArtifact",
             f"--output={output} is inside {artifact}, which is immutable; give another path",
         )
-    report = json.loads((artifact / "report.json").read_bytes())
+    report = json.loads((artifact / REPORT).read_bytes())
     if report.get("schema") != SCHEMA:
         raise InputError(
             "UnknownReport",
             f"report.json has the schema {report.get('schema')!r}, not {SCHEMA!r}; use the "
             "release that created the artifact",
         )
-    files = [entry for entry in facts["files"] if entry["path"] != NAME]
-    digest = manifest.digest_of((artifact / manifest.NAME).read_bytes())
+    files = [entry for entry in facts["files"] if entry["path"] != REPORT_PAGE]
+    digest = manifest.digest_of((artifact / MANIFEST).read_bytes())
     write_bytes(output, render(report, {**facts, "files": files}, digest))
     return output

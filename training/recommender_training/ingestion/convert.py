@@ -9,17 +9,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from recommender_contract.ids import IdKind
+from recommender_contract.mapping import PartitionBy, TimeUnit
 from recommender_training.data import row_times, schema
 from recommender_training.ingestion import conflicts, feature_values, texts
-from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
-from recommender_training.ingestion.mapping import (
-    Interactions,
-    Items,
-    PartitionBy,
-    SideTable,
-    TimeUnit,
-    Users,
-)
+from recommender_training.ingestion.ids import IdReader, IntegerIds
+from recommender_training.ingestion.mapping import Interactions, Items, SideTable, Users
 from recommender_training.ingestion.raw_columns import flag
 
 #: 1990-01-01. If a number lies between this and now only in another unit, the mapping is wrong.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender_training.config.feature import Feature, Kind
+from recommender_contract.bands import UNKNOWN
+from recommender_contract.features import Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import bands
-from recommender_training.data.bands import UNKNOWN
 from recommender_training.data.local_calendar import LocalCalendar
 
 #: Most categories of a default segment; with more, all users are in one.

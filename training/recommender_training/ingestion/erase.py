@@ -21,6 +21,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties
 
+from recommender_contract.erasures import digest
 from recommender_training.common import clock
 from recommender_training.common.progress import say
 from recommender_training.config.feature_schema import FeatureSchema
@@ -186,7 +187,7 @@ def _numbers(path: Path, digests: Collection[str]) -> list[int]:
     """Return the ids of the tables of these users, sorted."""
     parts = [_ids(path, "users"), _ids(path, "explored"), _ids(path, "ids")]
     distinct = pl.concat(parts).unique().collect(engine="streaming")["id"]
-    return sorted(each for each in distinct if erasures.digest(each) in digests)
+    return sorted(each for each in distinct if digest(each) in digests)
 
 
 def _ids(path: Path, name: str) -> pl.LazyFrame:

@@ -16,9 +16,10 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract import ids
+from recommender_contract.erasures import digest
 from recommender_training.common.progress import say
 from recommender_training.data import erasures, lake, row_times
-from recommender_training.ingestion import ids
 from recommender_training.ingestion.lines import MAX_ROW_TEXT
 
 _WHOLE = re.compile(r"([0-9]{1,18})(?:\.0+)?")
@@ -43,9 +44,7 @@ class ErasedUsers:
         """Return `user_id` and the time of the erasure of those users who were erased."""
         users = rows["user_id"].unique() if self.times else ()
         found = [
-            (user, time)
-            for user in users
-            if (time := self.times.get(erasures.digest(user))) is not None
+            (user, time) for user in users if (time := self.times.get(digest(user))) is not None
         ]
         return pl.DataFrame(found, schema={**_ID, _AT: pl.Int64}, orient="row")
 
@@ -107,8 +106,8 @@ def _digests(value: str) -> Iterator[str]:
     """Return the digests of the users that a value may be the id of."""
     whole = _WHOLE.fullmatch(value.strip())
     if whole is not None:
-        yield erasures.digest(int(whole[1]))
-    yield erasures.digest(ids.hashed(value))
+        yield digest(int(whole[1]))
+    yield digest(ids.hashed(value))
 
 
 def _values(text: str) -> set[str]:

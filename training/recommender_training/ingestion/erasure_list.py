@@ -10,8 +10,9 @@ import json
 import re
 from pathlib import Path
 
+from recommender_contract.erasures import DIGEST
 from recommender_training.common.errors import InputError
-from recommender_training.data import erasures, time_format
+from recommender_training.data import time_format
 
 FOLDER = "_erasures"
 
@@ -42,7 +43,7 @@ def _entry(line: str, number: int) -> tuple[str, int]:
     if not isinstance(entry, dict):
         raise ValueError(f"line {number} is not an object")
     user, time = entry.get("user"), entry.get("time")
-    if not isinstance(user, str) or re.fullmatch(erasures.DIGEST, user) is None:
+    if not isinstance(user, str) or re.fullmatch(DIGEST, user) is None:
         raise ValueError(f"line {number}: user is {str(user)[:40]!r}, not 32 hex digits")
     if not isinstance(time, str):
         raise ValueError(f"line {number}: time is {str(time)[:40]!r}, not a text")

@@ -19,11 +19,11 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract import ids as text_ids
+from recommender_contract.ids import IdKind
 from recommender_training.common.progress import say
 from recommender_training.data import compaction, lake, schema
-from recommender_training.ingestion import ids as text_ids
 from recommender_training.ingestion.erased_users import ErasedUsers
-from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.lines import Lines, bounded
 from recommender_training.ingestion.mapping import Ids
 from recommender_training.ingestion.quarantine import Quarantine
@@ -170,7 +170,7 @@ def _explored(event: dict[str, Any], user: int, time: int, kind: IdKind) -> _Row
 def _id(value: object, kind: IdKind) -> int | None:
     """Return the id of the tables; None if the value is no id of this kind."""
     if kind is IdKind.INTEGER:
-        whole = type(value) is int and 0 <= value < text_ids.INTEGER_LIMIT
+        whole = type(value) is int and 0 <= value <= text_ids.MAX_INTEGER
         return value if whole and isinstance(value, int) else None
     if not isinstance(value, str) or not value or not bounded(value)[1]:
         return None

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from recommender_training.config.feature import Feature, Kind, TimeOf
+from recommender_contract.features import Kind, TimeOf
+from recommender_training.config.feature import Feature
 from recommender_training.ingestion import raw_columns, texts
 from recommender_training.ingestion.mapping import field_of
 from recommender_training.ingestion.raw_columns import flag

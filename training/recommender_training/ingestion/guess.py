@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_training.config.feature import MOST_PER_ROW, PER_ROW
+from recommender_contract.features import MAX_PER_ROW, PER_ROW
 from recommender_training.ingestion import texts
 from recommender_training.ingestion.feature_values import MAX_TEXT
 
@@ -134,8 +134,8 @@ def of_requests(
         ),
         default=1,
     )
-    if most > MOST_PER_ROW:
-        return {}, f"up to {most} categories in a row, more than {MOST_PER_ROW}: left out"
+    if most > MAX_PER_ROW:
+        return {}, f"up to {most} categories in a row, more than {MAX_PER_ROW}: left out"
     if most <= PER_ROW:
         return settings, warn
     return settings | {"maxPerRow": most}, f"up to {most} categories in the first rows"

@@ -12,13 +12,14 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract import ids
+from recommender_contract.ids import IdKind
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema
 from recommender_training.data.dataset import Dataset
-from recommender_training.ingestion import ids
 from recommender_training.ingestion.erased_users import ErasedUsers
-from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
+from recommender_training.ingestion.ids import IdReader, IntegerIds
 from recommender_training.ingestion.mapping import INTEGERS, Ids
 from recommender_training.ingestion.text_ids import TextIds
 
@@ -97,7 +98,7 @@ def id_texts(path: Path, data: Dataset) -> Named:
     """
     kinds = Ids(**{of: kind_of(path, of) or IdKind.INTEGER for of in ("user", "item")})
     for of, known in (("user", data.users.ids), ("item", data.items.ids)):
-        if getattr(kinds, of) is IdKind.INTEGER and len(known) and known[-1] >= ids.INTEGER_LIMIT:
+        if getattr(kinds, of) is IdKind.INTEGER and len(known) and known[-1] > ids.MAX_INTEGER:
             raise _lost(path, f"the text of the {of} {known[-1]} is missing")
     if kinds.item is IdKind.INTEGER:
         return Named(kinds)

@@ -1,44 +1,19 @@
 """Ids of the tables: whole numbers unchanged, texts hashed to 63 bits.
 
-After ingestion, all ids are whole numbers. The serving package hashes the ids of requests with the
-same function; docs/contracts.md has test vectors for both.
+After ingestion, all ids are whole numbers.
 """
 
 from __future__ import annotations
 
-import enum
-import hashlib
 from typing import Protocol
 
 import polars as pl
 
+from recommender_contract import ids
+from recommender_contract.ids import MAX_BYTES, IdKind
 from recommender_training.ingestion.raw_columns import flag, whole_number
 
-#: Name of `hashed` in a manifest.
-HASH = "blake2b-63"
-#: Longest text of an id, in bytes of UTF-8.
-MAX_BYTES = 256
-#: Integer ids have at most 18 digits; most hashes have 19.
-INTEGER_LIMIT = 10**18
 _CONTROL = r"\p{Cc}"
-_MASK = 2**63 - 1
-
-
-class IdKind(enum.StrEnum):
-    """Kind of the ids in raw data, requests and answers."""
-
-    INTEGER = "Integer"
-    TEXT = "Text"
-
-
-def hashed(text: str) -> int:
-    """Return the number from 0 to 2^63 - 1 that stands for a text.
-
-    The first 8 bytes, big-endian, of BLAKE2b (RFC 7693) with a digest of 8 bytes and no key, of
-    the text in UTF-8, without the highest bit. Raises UnicodeEncodeError for lone surrogates.
-    """
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") & _MASK
 
 
 class IdReader(Protocol):
@@ -84,7 +59,7 @@ def read_texts(frame: pl.DataFrame, raw: str, column: str, of: str) -> pl.DataFr
     frame = flag(frame, text.str.contains(_CONTROL), f"ControlIn{of}Id")
     distinct = frame.filter(pl.col("reason").is_null())[raw].unique()
     numbers = pl.DataFrame(
-        {raw: distinct, column: [hashed(each) for each in distinct]},
+        {raw: distinct, column: [ids.hashed(each) for each in distinct]},
         schema={raw: pl.String, column: pl.Int64},
     )
     return frame.join(numbers, on=raw, how="left", maintain_order="left")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_contract.bands import UNKNOWN
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import (
-    bands,
     compaction,
     data_versions,
     lake,
@@ -312,6 +312,6 @@ def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         run.staging.distinct(key).join(present, on=key, how="anti").join(rows, on=key, how="anti")
     )
     unknown = {column: pl.lit(None, dtype=kind) for column, kind in columns.items()}
-    unknown["segment"] = pl.lit(bands.UNKNOWN)
+    unknown["segment"] = pl.lit(UNKNOWN)
     others = [unknown[column].alias(column) for column in columns.names()[1:]]
     return pl.concat([rows, ids.sort(key).select(key, *others)])

@@ -13,12 +13,14 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from recommender_contract.features import PER_ROW, Kind
+from recommender_contract.ids import IdKind
+from recommender_contract.mapping import PartitionBy, TimeUnit
 from recommender_training.common.section import Section
-from recommender_training.config.feature import PER_ROW, Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import Features, FeatureSchema
 from recommender_training.config.label import Label
 from recommender_training.data import schema
-from recommender_training.ingestion.ids import IdKind
 
 #: Increased when the same bytes give other rows, so that files are read again.
 _READER = "2"
@@ -40,22 +42,6 @@ class Format(enum.StrEnum):
     JSON_LINES = "JSONLines"
     PARQUET = "Parquet"
     DELTA = "Delta"
-
-
-class TimeUnit(enum.StrEnum):
-    """Unit of times. A number counts from 1970; a text without a zone is UTC."""
-
-    SECONDS = "Seconds"
-    MILLISECONDS = "Milliseconds"
-    MICROSECONDS = "Microseconds"
-    ISO8601 = "ISO8601"
-
-
-class PartitionBy(enum.StrEnum):
-    """Length of a partition of the interactions, UTC."""
-
-    DAY = "Day"
-    HOUR = "Hour"
 
 
 class EventValue(Section):

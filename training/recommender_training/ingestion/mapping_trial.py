@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract.ids import IdKind
 from recommender_training.common.errors import InputError
 from recommender_training.data import schema
 from recommender_training.ingestion import (
@@ -20,7 +21,7 @@ from recommender_training.ingestion import (
     source_files,
 )
 from recommender_training.ingestion.id_table import IdReaders
-from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
+from recommender_training.ingestion.ids import IdReader, IntegerIds
 from recommender_training.ingestion.mapping import Format, Ids, Mapping
 from recommender_training.ingestion.text_ids import TextIds
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_contract.features import Kind, TimeOf
 from recommender_training.common.errors import InputError
-from recommender_training.config.feature import Kind, TimeOf
 from recommender_training.ingestion import raw_columns, texts
 from recommender_training.ingestion.lines import MAX_ROW_TEXT
 from recommender_training.ingestion.mapping import Interactions, SideTable, Table, field_of

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from recommender_contract.features import RESERVED
 from recommender_training.common.errors import InputError
-from recommender_training.config.feature import RESERVED
 from recommender_training.data import schema
 from recommender_training.ingestion import (
     guess,

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from recommender_contract import ids
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion import ids
 
 #: Likely remedy for a mapped source, by its most frequent reason.
 REMEDIES: Mapping[str, str] = {

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from recommender_contract.ids import IdKind
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.data import schema
-from recommender_training.ingestion.ids import IdKind, read_texts
+from recommender_training.ingestion.ids import read_texts
 
 _Prints = npt.NDArray[np.uint64]
 

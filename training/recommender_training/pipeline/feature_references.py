@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from recommender_contract.features import LISTS as WITHOUT_ONE_VALUE
+from recommender_contract.features import Kind
 from recommender_training.common.errors import InputError
-from recommender_training.config.feature import WITHOUT_ONE_VALUE, Kind
 from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.config.mitigation_settings import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig

@@ -11,7 +11,8 @@ import polars as pl
 import torch
 from torch import nn
 
-from recommender_training.artifact import manifest, reference, vocabulary
+from recommender_contract.artifact import ITEM_IDS, REFERENCE, VOCABULARY
+from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
@@ -55,17 +56,17 @@ def write_lineage(
     answered = [requests[place] for place in places.tolist()]
     scores = tensors.top_scores(served, answered, words)
     facts = reference.reference(requests, scores, words, places)
-    write_bytes(root / "reference.json", canonical_json({**facts, "seed": config.seed}))
+    write_bytes(root / REFERENCE, canonical_json({**facts, "seed": config.seed}))
     injected = config.fault_injection
     if injected is not None and injected.fault is Fault.BROKEN_FEATURES:
         words = vocabulary.broken(words, config.seed, injected.feature)
-    write_bytes(root / "vocabulary.json", canonical_json(words))
+    write_bytes(root / VOCABULARY, canonical_json(words))
 
 
 def write_ids(root: Path, ids: id_table.Named) -> None:
     """Write item_ids.json, where the ids of items are texts."""
     if ids.items is not None:
-        write_bytes(root / manifest.ITEM_IDS, canonical_json(vocabulary.item_ids(ids.items)))
+        write_bytes(root / ITEM_IDS, canonical_json(vocabulary.item_ids(ids.items)))
 
 
 def header(

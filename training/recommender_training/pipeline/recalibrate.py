@@ -15,6 +15,7 @@ from typing import Any
 
 from scipy.special import expit, logit
 
+from recommender_contract.artifact import MANIFEST, REFERENCE, REPORT, REPORT_PAGE
 from recommender_training.artifact import manifest, reference, triton, vocabulary
 from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
@@ -26,7 +27,7 @@ from recommender_training.export.recalibrated_graph import CalibrationChange
 from recommender_training.html_report import page_file as page
 
 #: Files that are written anew. `model.pt2` of earlier releases serves nothing: it is left out.
-_OWN = (manifest.NAME, page.NAME, "report.json", "reference.json")
+_OWN = (MANIFEST, REPORT_PAGE, REPORT, REFERENCE)
 _GRAPHS = ("model.pt", "model.pt2")
 
 
@@ -77,7 +78,7 @@ def _staged(
         _write_reference(artifact, partial, by)
         facts = {**made.facts(), "artifact": digest}
         report = _report(artifact, by, facts)
-        write_bytes(partial / "report.json", canonical_json(report))
+        write_bytes(partial / REPORT, canonical_json(report))
         kept = {k: v for k, v in lineage.items() if k not in ("schema", "files")}
         kept["recalibration"] = facts
         page.write_page(partial, report, kept)
@@ -98,7 +99,7 @@ def _ignored(artifact: Path) -> Any:
 
 def _report(artifact: Path, by: CalibrationChange, facts: dict[str, Any]) -> dict[str, Any]:
     """The report of the other artifact, with the new calibration and where it is from."""
-    report: dict[str, Any] = json.loads((artifact / "report.json").read_text())
+    report: dict[str, Any] = json.loads((artifact / REPORT).read_text())
     before = report["calibration"]
     after = {
         "temperature": round(before["temperature"] / by.slope, 6),
@@ -109,12 +110,12 @@ def _report(artifact: Path, by: CalibrationChange, facts: dict[str, Any]) -> dic
 
 def _write_reference(artifact: Path, partial: Path, by: CalibrationChange) -> None:
     """Move the edges of the score, so that each session of the reference stays in its bin."""
-    facts = json.loads((artifact / "reference.json").read_text())
+    facts = json.loads((artifact / REFERENCE).read_text())
     features = [
         _moved(each, by) if each["name"] == reference.TOP_SCORE else each
         for each in facts["features"]
     ]
-    write_bytes(partial / "reference.json", canonical_json({**facts, "features": features}))
+    write_bytes(partial / REFERENCE, canonical_json({**facts, "features": features}))
 
 
 def _moved(feature: dict[str, Any], by: CalibrationChange) -> dict[str, Any]:

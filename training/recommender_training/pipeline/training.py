@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender_contract.artifact import REPORT
 from recommender_training.artifact import manifest, serving_limits, triton
 from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
@@ -271,7 +272,7 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
         lineage.write_lineage(partial, served, ready.side, prepared, config)
         lineage.write_ids(partial, ready.ids)
         warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
-        write_bytes(partial / "report.json", canonical_json(report))
+        write_bytes(partial / REPORT, canonical_json(report))
         facts = lineage.lineage(report, config, run.data_version, run.threads)
         facts |= ready.ids.lineage() | run.group.lineage()
         page.write_page(partial, report, facts)

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import aiohttp
 
+from recommender_contract.metrics import CREATED
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
 from recommender_operator.adapters.pods.http import ExchangeError, TooLargeError, exchange
 from recommender_operator.adapters.pods.json_types import json_type, value_of
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis.series import PREFIX, canonical
-from recommender_operator.analysis.window import CREATED
 from recommender_operator.api import base_url
 from recommender_operator.observed import PodCounters, Sample
 from recommender_operator.resources import fresh

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_contract.events import HELD, OTHERS
 from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
 from recommender_operator.experiments import holdout as gaining
@@ -71,8 +72,8 @@ def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:
     if reading.error or held is None:
         return _said(before, reading.error)
     try:
-        weights = {holdout.HELD: held.percent, holdout.OTHERS: holdout.TIMES * held.percent}
-        phase = read_phase(reading.body, before.id, weights, holdout.HELD, holdout.OTHERS)
+        weights = {HELD: held.percent, OTHERS: holdout.TIMES * held.percent}
+        phase = read_phase(reading.body, before.id, weights, HELD, OTHERS)
         found = gaining.gains(phase)
         began = since(reading.body)
         start = before.since if began is None else _at(began)
@@ -82,8 +83,8 @@ def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:
         update={
             "since": start,
             "observed_at": turn.now,
-            "users": phase.of(holdout.HELD).users,
-            "other_users": phase.of(holdout.OTHERS).users,
+            "users": phase.of(HELD).users,
+            "other_users": phase.of(OTHERS).users,
             "gains": tuple(map(_gain, found.comparisons)),
             "message": ((found.problem or _words(phase, found, reading)) + _mode(turn))[
                 :MAX_MESSAGE
@@ -124,13 +125,13 @@ def _gain(found: Comparison) -> HoldoutGain:
 
 
 def _words(phase: Phase, found: gaining.Gains, reading: CollectorReading) -> str:
-    users = phase.of(holdout.HELD).users
+    users = phase.of(HELD).users
     if reading.body.get("ignored") and not users:
         return "the collector has no room for the measure: nobody is counted"
     if not users:
         return "no user of the holdout was measured yet: requests need a user id"
     ended = f"; {ENDED}" * bool(reading.body.get("ignored"))
-    others = phase.of(holdout.OTHERS).users
+    others = phase.of(OTHERS).users
     told = ", ".join(map(_difference, found.comparisons))
     return f"{others} other users compared with {users} of the holdout: {told}{ended}"
 

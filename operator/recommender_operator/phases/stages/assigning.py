@@ -11,13 +11,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 
+from recommender_contract.events import MAX_SEGMENTS
+from recommender_contract.features import Kind
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
-from recommender_operator.api.spec_experiment import (
-    MAX_SEGMENTS,
-    ExperimentSegments,
-    ExperimentSpec,
-)
-from recommender_operator.api.spec_features import Kind
+from recommender_operator.api.spec_experiment import ExperimentSegments, ExperimentSpec
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import (
     LAST_PHASE,

@@ -14,7 +14,7 @@ from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
 from recommender_collector.log.event_log import LogUnavailable
-from recommender_serving.domain.ids import hashed
+from recommender_contract.ids import hashed
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_samples import MAPPING, model, rules
 

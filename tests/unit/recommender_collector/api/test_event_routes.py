@@ -14,12 +14,13 @@ from prometheus_client import CollectorRegistry
 
 from recommender_collector.api.callers import Callers
 from recommender_collector.api.event_routes import Events, public_app
-from recommender_collector.api.request_bodies import MAX_BODY, Bodies
+from recommender_collector.api.request_bodies import Bodies
 from recommender_collector.collector_metrics import CollectorMetrics
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.log.event_log import LogBusy, LogUnavailable
 from recommender_collector.log.group_commit import GroupCommit
+from recommender_contract.events import MAX_BODY
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 from tests.unit.recommender_collector.collector_garbage import without_garbage
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules

@@ -8,10 +8,10 @@ from redis.exceptions import ConnectionError
 
 from recommender_collector.api.admin_routes import admin_app
 from recommender_collector.api.outcome_routes import OutcomeReports
-from recommender_collector.domain.events import Kind
 from recommender_collector.outcomes.outcome_sums import OutcomeSums, user_outcomes
 from recommender_collector.outcomes.predictions import LabelRule
 from recommender_collector.store.outcome_store import Account
+from recommender_contract.events import Kind
 
 RULE = LabelRule(frozenset({Kind.CLICK}), 3_600_000, 600_000)
 

@@ -8,16 +8,11 @@ from typing import Any
 
 import pytest
 
-from recommender_collector.domain.batch_validation import (
-    FEW,
-    MAX_EVENTS,
-    Batch,
-    InvalidBatch,
-    validate_batch,
-)
+from recommender_collector.domain.batch_validation import FEW, Batch, InvalidBatch, validate_batch
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of
+from recommender_contract.events import MAX_EVENTS
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 
 ONE = {"shop": rules()}

@@ -16,10 +16,10 @@ from recommender_collector.domain.batch_validation import FEW, Batch, validate_b
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.columns import FIELDS, Alike, lines_of
-from recommender_collector.domain.events import Kind, Path
 from recommender_collector.domain.lines import Line, Lines, digest, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules, event_of
+from recommender_contract.events import Kind, Source
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
 
 NUMBERS = rules({**MAPPING, "ids": {"user": "Integer", "item": "Integer"}})
@@ -42,7 +42,7 @@ VALID: dict[str, list[Any]] = {
     "query": ["green tea", "Ä"],
     "context": [{"device": "phone"}, {"slot": 2, "device": None}, {}, None],
     "version": ["shop-1", "shop-2"],
-    "path": [*(path.value for path in Path)],
+    "path": [*(path.value for path in Source)],
     "hashed": [False, None],
     "model": ["shop", None],
 }

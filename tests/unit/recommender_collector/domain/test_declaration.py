@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from recommender_collector.domain.declaration import DeclarationError, parse_declaration
-from recommender_collector.domain.events import Kind
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import MAPPING, mapping, model
 
 

@@ -1,4 +1,4 @@
-"""Lines of the list of erasures: digests as in training and in the contract."""
+"""Lines of the list of erasures: the digest and the time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain import erasure_list
-from recommender_serving.domain import ids
+from recommender_contract import ids
 from recommender_training.data import erasures
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts.md"

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from recommender_collector.domain.events import Event, Explored, Exposure, Kind
+from recommender_collector.domain.events import Event, Explored, Exposure
 from recommender_collector.domain.file_rows import archive_line, interaction_rows, is_row_of
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import mapping, model
 
 AT = 1_795_000_000_123

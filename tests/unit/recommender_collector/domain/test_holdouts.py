@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Erasure, Event, Exposure, Kind
+from recommender_collector.domain.events import Erasure, Event, Exposure
 from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.store_updates import number
@@ -25,7 +25,7 @@ from recommender_collector.experiments.experiment_accumulator import ExperimentA
 from recommender_collector.experiments.moments import COMPONENTS, DAY_COMPONENTS, Moments
 from recommender_collector.experiments.phase_exposure import PhaseExposure
 from recommender_collector.experiments.subject import Subject
-from recommender_serving.experiments.holdout import HELD, OTHERS
+from recommender_contract.events import HELD, OTHERS, Kind
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 from tests.unit.recommender_collector.experiments.memory_experiments import Memory
 

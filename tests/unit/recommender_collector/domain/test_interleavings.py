@@ -9,7 +9,7 @@ import pytest
 
 from recommender_collector.domain.arms import INTERLEAVED
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved, Kind
+from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved
 from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.store_updates import number
@@ -18,6 +18,7 @@ from recommender_collector.experiments.experiment import Ignored
 from recommender_collector.experiments.interleaving_credit import MOST_CLICKS
 from recommender_collector.experiments.moments import Moments
 from recommender_collector.experiments.subject import Subject
+from recommender_contract.events import Kind
 from tests.experiment_events import MINUTE
 from tests.unit.recommender_collector.collector_samples import NOW, click, rules
 from tests.unit.recommender_collector.experiments.memory_experiments import AT, HOUR, Memory

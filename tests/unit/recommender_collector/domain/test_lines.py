@@ -15,8 +15,6 @@ from recommender_collector.domain.events import (
     Explored,
     Exposure,
     Interleaved,
-    Kind,
-    Path,
     Served,
 )
 from recommender_collector.domain.lines import (
@@ -28,6 +26,7 @@ from recommender_collector.domain.lines import (
     entry_of,
     line_of,
 )
+from recommender_contract.events import Kind, Source
 
 labels = st.text(string.printable[:94], min_size=1, max_size=20)
 ids = st.one_of(st.integers(0, 10**18 - 1), labels)
@@ -67,7 +66,7 @@ events = st.builds(
     query=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
     context=st.none() | contexts,
     version=st.none() | labels,
-    path=st.none() | st.sampled_from(Path),
+    path=st.none() | st.sampled_from(Source),
     exposure=st.none()
     | st.builds(
         Exposure,
@@ -136,7 +135,7 @@ def test_a_line_of_the_release_before_is_read() -> None:
     )
     event = Event("e", Kind.IMPRESSION, "ada", ("tea",), 7, None, "r", "s", None, None, "shop-1")
     exposure = Exposure("0a1b2c3d", 1, "shop-a", 9.5)
-    event = event._replace(path=Path.MODEL, exposure=exposure, probabilities=(0.25,))
+    event = event._replace(path=Source.MODEL, exposure=exposure, probabilities=(0.25,))
     assert entry_of(line) == event
     assert line_of(event) == line
 

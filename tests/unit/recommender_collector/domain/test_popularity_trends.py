@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.popularity_trends import Gain, PopularityTrends, total
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import ALL, HALF_LIFE, decayed, segment_of
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import ALL, HALF_LIFE, decayed, segment_of
 from tests.unit.recommender_collector.collector_samples import mapping, model
 
 AT = 1_795_000_000_000

@@ -8,8 +8,8 @@ import pytest
 
 from recommender_collector.domain.checks import InvalidEvent
 from recommender_collector.domain.declaration import Outcome
-from recommender_collector.domain.events import Kind
 from recommender_collector.domain.validation import Rules, event_of
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import MAPPING, NOW, click, model, rules
 
 LABEL = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.file_rows import interaction_rows
 from recommender_collector.domain.store_updates import store_updates
-from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import Set
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
+from recommender_contract.online_store import Set
 from tests.unit.recommender_collector.collector_samples import model
 
 EVENT = Event("e1", Kind.CLICK, "ada", ("tea",), 1_795_000_000_123)

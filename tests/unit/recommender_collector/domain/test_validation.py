@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Event, Kind, Path
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import FIELDS, Rules, event_of
+from recommender_contract.events import Kind, Source
 from tests.unit.recommender_collector.collector_samples import (
     MAPPING,
     NOW,
@@ -231,7 +232,7 @@ def test_an_answer_without_items_is_an_impression_in_an_experiment_alone() -> No
 
 def test_an_event_says_what_answered_its_request() -> None:
     event = event_of(click(version="shop-1", path="popularity"), rules(), NOW)
-    assert (event.version, event.path) == ("shop-1", Path.POPULARITY)
+    assert (event.version, event.path) == ("shop-1", Source.POPULARITY)
 
 
 values = st.recursive(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from recommender_collector.api.experiment_routes import shown
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.store_updates import number, store_updates
 from recommender_collector.experiments.experiment import (
     Experiment,
@@ -22,7 +22,8 @@ from recommender_collector.experiments.moments import Moments
 from recommender_collector.experiments.phase_exposure import Act
 from recommender_collector.experiments.subject import Subject
 from recommender_collector.store.experiment_store import Account
-from recommender_serving.store.layout import Set
+from recommender_contract.events import Kind
+from recommender_contract.online_store import Set
 from tests.experiment_events import EXPERIMENTS, MINUTE
 from tests.experiment_oracle import present
 

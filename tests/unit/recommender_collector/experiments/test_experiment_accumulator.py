@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.store_updates import number
 from recommender_collector.experiments.experiment import Spans
 from recommender_collector.experiments.experiment_accumulator import ExperimentAccumulator
 from recommender_collector.experiments.phase_exposure import MOST_OPEN
 from recommender_collector.experiments.subject import Subject
+from recommender_contract.events import Kind
 from tests.experiment_events import EXPERIMENTS, MINUTE, act, impression, log
 from tests.experiment_oracle import answer, expected, present
 from tests.unit.recommender_collector.experiments.memory_experiments import (

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain.arms import INTERLEAVED
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.experiments.interleaving_credit import (
     MOST_CLICKS,
     MOST_LISTS,
     MOST_PLACES,
     InterleavingCredit,
 )
+from recommender_contract.events import Kind
 
 WINDOW, LATE = 60, 30
 #: (time, items, teams) of a list, (time, item) of a click.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain.events import Erasure
 from recommender_collector.experiments.experiment import (
     CLOSE_SECONDS,
     KEEP_SECONDS,
@@ -14,6 +14,7 @@ from recommender_collector.experiments.experiment import (
     Ignored,
 )
 from recommender_collector.experiments.registry import FEW_USERS, IDLE_MILLISECONDS, has_room
+from recommender_contract.events import Kind
 from tests.experiment_events import act, impression
 from tests.unit.recommender_collector.experiments.memory_experiments import (
     AT,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from recommender_collector.domain.checks import MAX_SEGMENTS
-from recommender_collector.domain.events import Erasure, Kind
+from recommender_collector.domain.events import Erasure
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.store_updates import number
 from recommender_collector.experiments.experiment import OTHER, Experiment
 from recommender_collector.experiments.subject import Subject
+from recommender_contract.events import MAX_SEGMENTS, Kind
 from tests.experiment_events import act, impression
 from tests.unit.recommender_collector.experiments.memory_experiments import (
     AT,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import digest, line_of
 from recommender_collector.log import kafka_records
 from recommender_collector.log.kafka_records import Message, partition_key
+from recommender_contract.events import Kind
 
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 USERS = st.integers(0, 2**60) | TEXTS

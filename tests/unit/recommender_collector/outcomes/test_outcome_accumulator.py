@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.domain.store_updates import number
 from recommender_collector.outcomes.outcome_sums import COMPONENTS, OutcomeSums
@@ -25,6 +25,7 @@ from recommender_collector.outcomes.predictions import (
     PredictedUser,
 )
 from recommender_collector.outcomes.version_index import VersionIndex
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.outcome_memory import (
     DAY0,
     HOUR,

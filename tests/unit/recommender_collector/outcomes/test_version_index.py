@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.outcomes.outcome_sums import OutcomeSums
 from recommender_collector.outcomes.predictions import DAY_MILLISECONDS, LabelRule
 from recommender_collector.outcomes.version_index import FIRST_DAYS, LATEST_DAYS, MOST_VERSIONS
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.outcome_memory import (
     DAY0,
     HOUR,

@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.domain.declaration import Model, parse_declaration
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import line_of
 from recommender_collector.domain.validation import Rules, event_of
 from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.lake_writer import LakeWriter, Pace
-from recommender_serving.domain.ids import hashed
+from recommender_contract.events import Kind
+from recommender_contract.ids import hashed
 from recommender_training.data import lake
 from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA
 from recommender_training.ingestion import ingest

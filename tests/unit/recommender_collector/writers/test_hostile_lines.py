@@ -11,10 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_collector.domain import erasure_list, file_rows, store_updates
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import Unreadable, entry_of, line_of
 from recommender_collector.domain.popularity_trends import PopularityTrends
 from recommender_collector.writers import quarantine
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import mapping, model
 from tests.unit.recommender_collector.lake_desk import CLICK, Desk
 

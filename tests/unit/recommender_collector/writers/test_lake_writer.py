@@ -9,11 +9,12 @@ import pytest
 
 from recommender_collector.domain import erasure_list, file_rows
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.lines import line_of
 from recommender_collector.writers import micro_batch, removal
 from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.micro_batch import rows_of
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.lake_desk import CLICK, Desk, events
 
 

@@ -8,12 +8,13 @@ from collections.abc import Collection
 import pytest
 
 from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.events import Erasure, Event, Kind
+from recommender_collector.domain.events import Erasure, Event
 from recommender_collector.domain.store_updates import number
 from recommender_collector.outcomes.outcome_sums import OutcomeSums
 from recommender_collector.outcomes.predictions import Cell
 from recommender_collector.store.outcome_store import Known
 from recommender_collector.writers.outcome_writer import Gain, OutcomeCounter
+from recommender_contract.events import Kind
 from tests.unit.recommender_collector.collector_samples import MAPPING, model
 
 LABEL = {

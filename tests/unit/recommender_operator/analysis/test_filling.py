@@ -8,14 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recommender_contract.metrics import CREATED, FEATURES, SESSIONS
 from recommender_operator.analysis import filling
-from recommender_operator.analysis.window import (
-    CREATED,
-    FEATURES,
-    LOST_AT_GATEWAY,
-    SESSIONS,
-    window_stats,
-)
+from recommender_operator.analysis.window import LOST_AT_GATEWAY, window_stats
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 10**6), min_size=1)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.metrics import CREATED
 from recommender_operator.analysis.window import (
-    CREATED,
     LOST_AT_GATEWAY,
     WindowStats,
     of_copies,

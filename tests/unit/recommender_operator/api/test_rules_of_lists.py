@@ -9,9 +9,9 @@ import celpy.adapter
 import pytest
 from celpy import celtypes
 
-from recommender_collector.api.request_bodies import MAX_BODY
+from recommender_contract.events import MAX_BODY
+from recommender_contract.features import MOST_LISTED
 from recommender_operator.api import rules_experiment, rules_features
-from recommender_operator.api.spec_features import MOST_LISTED
 from recommender_training.config import table_rules
 
 (NO_LISTS,) = [

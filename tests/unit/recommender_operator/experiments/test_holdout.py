@@ -7,12 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from recommender_contract.events import Source
 from recommender_operator.experiments import sample_ratio
 from recommender_operator.experiments.holdout import ALPHA, METRICS, gains
 from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Phase
-from recommender_serving.domain.types import Source
 from recommender_serving.experiments.assignment import parse_experiment
 from recommender_serving.experiments.holdout import Holdout
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled

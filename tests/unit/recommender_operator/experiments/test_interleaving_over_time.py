@@ -12,8 +12,9 @@ import random
 import numpy as np
 import pytest
 
-from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.events import Event
 from recommender_collector.experiments.interleaving_credit import InterleavingCredit
+from recommender_contract.events import Kind
 from recommender_operator.experiments.interleaving import COMPONENTS, Outcome, preference
 from recommender_operator.experiments.moments import Moments
 from recommender_serving.domain.team_draft import Scored, team_draft

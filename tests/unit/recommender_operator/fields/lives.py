@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from unittest import mock
 
+from recommender_contract.metrics import CREATED
 from recommender_operator import actions as a
 from recommender_operator.analysis import drift, verdict
-from recommender_operator.analysis.window import CREATED, WindowStats, window_stats
+from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from tests.unit.recommender_operator.experiment_worlds import Judge

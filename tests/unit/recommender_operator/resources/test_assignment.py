@@ -9,12 +9,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recommender_contract.headers import (
+    BUCKETS,
+    COPY_HEADER,
+    EXPERIMENT_HEADER,
+    FORWARDED_HEADER,
+    NOT_OF_CLIENTS,
+)
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.resources import assignment, http_route, shadowing
+from recommender_operator.resources import assignment, http_route
 from recommender_operator.resources.assignment import Assignment, Further, Group
 from recommender_serving.experiments import assignment as served
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
-from tests.unit.recommender_operator.resources.route_headers import OURS
 
 STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
 ASSIGNMENTS = st.builds(
@@ -118,7 +124,7 @@ def test_a_wider_share_keeps_every_user_of_a_narrower_one(users: Assignment) -> 
         for percent in range(1, 100)
     ]
     assert ends == sorted(set(ends))
-    assert ends[-1] < assignment.BUCKETS
+    assert ends[-1] < BUCKETS
 
 
 def test_further_versions_are_in_the_header_and_a_withdrawn_one_keeps_its_range() -> None:
@@ -145,7 +151,7 @@ def answers(users: Assignment, place: int) -> str:
     return STABLE if arm in found.withdrawn else arm
 
 
-@given(several(), st.lists(st.integers(0, assignment.BUCKETS - 1), min_size=1, max_size=50))
+@given(several(), st.lists(st.integers(0, BUCKETS - 1), min_size=1, max_size=50))
 def test_no_ramp_and_no_withdrawal_moves_a_user_between_two_versions_that_are_compared(
     phases: list[Assignment], places: list[int]
 ) -> None:
@@ -172,7 +178,7 @@ def test_the_champion_keeps_users_and_each_version_has_as_many_as_the_candidate(
     for users in phases:
         found = served.parse_experiment(users.header, "movies")
         assert {arm.end - arm.first for arm in found.arms} == {100 * users.percent}
-        assert sum(arm.end - arm.first for arm in found.arms) < assignment.BUCKETS
+        assert sum(arm.end - arm.first for arm in found.arms) < BUCKETS
         assert found.withdrawn == tuple(e.version for e in users.further if e.withdrawn)
         made = route(users)
         assert http_route.weights_of(made) == {
@@ -225,7 +231,7 @@ def test_testers_reach_the_candidate_alone_and_are_no_part_of_the_experiment() -
         assert {h["value"] for m in rule["matches"] for h in m["headers"]} == {
             "let-me-see-it-first"
         }
-        assert assignment.HEADER in rule["filters"][0]["requestHeaderModifier"]["remove"]
+        assert EXPERIMENT_HEADER in rule["filters"][0]["requestHeaderModifier"]["remove"]
     assert http_route.weights_of(made) == {STABLE: 90, CANDIDATE: 10}
     assert http_route.routing_of(made) == Routing(
         experiment=users.header, tester="let-me-see-it-first", tested=CANDIDATE
@@ -245,8 +251,8 @@ def test_no_client_can_put_itself_into_an_experiment(experiment: str, tester: st
     for rule in made["spec"]["rules"]:
         (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
         written = {each["name"] for each in modifier.get("set", [])} | set(modifier["remove"])
-        assert written == OURS
-        assert {assignment.FORWARDED, shadowing.COPY} <= set(modifier["remove"])
+        assert written == set(NOT_OF_CLIENTS)
+        assert {FORWARDED_HEADER, COPY_HEADER} <= set(modifier["remove"])
 
 
 @pytest.mark.parametrize(

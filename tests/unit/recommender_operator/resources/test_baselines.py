@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_operator.adapters.counters import metrics_page
 from recommender_operator.api.baseline import PACKED_LIMIT
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
 from recommender_serving.artifact.file_schemas import MAX_ALL_BINS, MAX_BINS
-from recommender_serving.domain.types import FallReason, Outcome, Source
+from recommender_serving.domain.types import FallReason, Outcome
 from recommender_serving.monitoring.version_metrics import Metrics
 from recommender_training.artifact import reference
 from tests.unit.recommender_operator.resources.builder_inputs import model, version

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_contract.headers import INTERLEAVING_HEADER, NOT_OF_CLIENTS, SHADOW_HEADER
 from recommender_operator.observed import Routing
 from recommender_operator.resources import http_route, interleaving, shadowing
 from recommender_serving.experiments import interleaving as mixed
 from recommender_serving.experiments.mirroring_phase import MirroringPhase, parse_mirroring_phase
 from tests.interleaving_vectors import header, header_alone
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
-from tests.unit.recommender_operator.resources.route_headers import OURS
 
 STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
 
@@ -24,7 +24,7 @@ def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(shar
         assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
         (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
         assert modifier["set"] == [{"name": "x-recommender-shadow", "value": header}]
-        assert set(modifier["remove"]) == OURS - {shadowing.HEADER}
+        assert set(modifier["remove"]) == set(NOT_OF_CLIENTS) - {SHADOW_HEADER}
     assert http_route.weights_of(made) == {STABLE: 100}
     assert http_route.routing_of(made) == routing
     assert parse_mirroring_phase(header, "movies") == MirroringPhase(
@@ -41,7 +41,7 @@ def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent
         assert [b["name"] for b in rule["backendRefs"]] == [f"{STABLE}-transformer"]
         (modifier,) = [f["requestHeaderModifier"] for f in rule["filters"]]
         assert modifier["set"] == [{"name": "x-recommender-interleaving", "value": header}]
-        assert set(modifier["remove"]) == OURS - {interleaving.HEADER}
+        assert set(modifier["remove"]) == set(NOT_OF_CLIENTS) - {INTERLEAVING_HEADER}
     assert http_route.weights_of(made) == {STABLE: 100}
     assert http_route.routing_of(made) == routing
     read = mixed.parse_interleaving(header, "movies")

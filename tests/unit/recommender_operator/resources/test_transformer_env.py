@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from recommender_operator.api.spec_serving import Hide
+from recommender_contract.online_store import Hide
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import inference_service
 from recommender_operator.resources.options import Options

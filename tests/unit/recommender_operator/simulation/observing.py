@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender_operator.analysis.window import CREATED
+from recommender_contract.metrics import CREATED
 from recommender_operator.observed import ModelObject, Observed, Sample, ServiceState, TrafficState
 from recommender_operator.resources import fresh
 from tests.unit.recommender_operator.simulation.cluster import Cluster

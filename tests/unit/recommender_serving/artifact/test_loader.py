@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.features import Kind
 from recommender_serving.artifact.file_schemas import MAX_BINS
 from recommender_serving.artifact.loader import ArtifactError, load
-from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
 from tests.unit.recommender_serving import serving_samples as samples
 
 

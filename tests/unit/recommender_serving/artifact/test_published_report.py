@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.artifact import MANIFEST
+from recommender_contract.artifact import REPORT_PAGE as REPORT
 from recommender_serving.artifact import published_report
 from recommender_serving.artifact.loader import load
-from recommender_serving.artifact.published_report import MANIFEST, REPORT, read_report
+from recommender_serving.artifact.published_report import read_report
 from tests.unit.recommender_serving import serving_samples as samples
 
 PAGE = b"<!doctype html><title>Recommender evaluation</title>"
@@ -43,7 +45,7 @@ def test_no_other_file_is_given(artifact: Path, name: str) -> None:
 def test_a_file_that_is_missing_too_long_or_unreadable_is_no_report(
     artifact: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published_report, "MOST_BYTES", 60)
+    monkeypatch.setattr(published_report, "MAX_PUBLISHED_BYTES", 60)
     assert read_report(artifact) is not None
     (artifact / name).write_bytes(b"x" * 61)
     assert read_report(artifact) is None

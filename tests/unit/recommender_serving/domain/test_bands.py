@@ -10,13 +10,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from recommender_operator.api.spec_experiment import MAX_SEGMENTS
+from recommender_contract.bands import name_of
+from recommender_contract.events import MAX_SEGMENT, MAX_SEGMENTS
+from recommender_contract.features import Kind
+from recommender_contract.local_calendar import Calendar, LocalCalendar
 from recommender_serving.domain import bands
-from recommender_serving.domain.bands import MOST_BANDS, MOST_FEATURES
-from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
-from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
-from recommender_serving.experiments.assignment import MAX_SEGMENT
-from recommender_training.data import bands as training
+from recommender_serving.domain.bands import MOST_BANDS
+from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
 
 NUMBERS = st.floats(-MAX_NUMBER, MAX_NUMBER, allow_nan=False)
 EDGES = st.lists(NUMBERS, min_size=1, max_size=100, unique=True).map(sorted).map(tuple)
@@ -40,15 +40,15 @@ def test_few_bands_are_unions_of_those_of_the_models(
     place = bisect_right(edges, number)
     low = edges[place - 1] if place else -math.inf
     assume(math.isfinite(low))
-    assert bands.name_of(low, few) == bands.name_of(number, few) if few else True
+    assert name_of(low, few) == name_of(number, few) if few else True
 
 
 @given(EDGES)
 def test_quantiles_stay_about_equal(edges: tuple[float, ...]) -> None:
     few = bands.edges_of(feature(edges))
     sizes = [
-        sum(1 for edge in (-math.inf, *edges) if bands.name_of(edge, few) == name)
-        for name in {bands.name_of(edge, few) for edge in (-math.inf, *edges)}
+        sum(1 for edge in (-math.inf, *edges) if name_of(edge, few) == name)
+        for name in {name_of(edge, few) for edge in (-math.inf, *edges)}
     ]
     assert max(sizes) == -(-(len(edges) + 1) // MOST_BANDS)
     assert sum(size < max(sizes) for size in sizes) <= 1
@@ -57,25 +57,15 @@ def test_quantiles_stay_about_equal(edges: tuple[float, ...]) -> None:
 @given(st.one_of(EDGES, WHOLE.map(sorted).map(tuple)))
 def test_each_band_has_a_name_of_its_own_that_a_segment_may_have(edges: tuple[float, ...]) -> None:
     few = bands.edges_of(feature(edges))
-    names = [bands.name_of(edge, few) for edge in (-math.inf, *few)]
+    names = [name_of(edge, few) for edge in (-math.inf, *few)]
     assert len(set(names)) == len(few) + 1
     assert all(0 < len(name) <= MAX_SEGMENT and name.isprintable() for name in names)
 
 
-@given(WHOLE.map(sorted).map(tuple))
-def test_names_are_those_of_the_evaluation(edges: tuple[float, ...]) -> None:
-    found = tuple(bands.name_of(edge, edges) for edge in (-math.inf, *edges))
-    assert found == training.names(edges)
-
-
-@given(st.lists(EDGES, min_size=1, max_size=MOST_FEATURES))
+@given(st.lists(EDGES, min_size=1, max_size=MAX_SEGMENTS))
 def test_a_header_says_the_bands_exactly(of: list[tuple[float, ...]]) -> None:
     given_ = {f"f{n}": bands.edges_of(feature(edges)) for n, edges in enumerate(of)}
     assert bands.parse(bands.header_of(given_)) == given_
-
-
-def test_every_segment_of_an_experiment_fits_into_the_header() -> None:
-    assert MOST_FEATURES == MAX_SEGMENTS
 
 
 @pytest.mark.parametrize(

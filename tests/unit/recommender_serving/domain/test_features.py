@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from recommender_serving.domain.features import UNKNOWN, Feature, Kind, Place
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import UNKNOWN, Feature, Place
 
 AGE = Feature("age", Place.USER, Kind.NUMERIC, edges=(18.0, 50.0))
 DEVICE = Feature("device", Place.CONTEXT, Kind.CATEGORICAL, {"desktop": 0, "phone": 1})

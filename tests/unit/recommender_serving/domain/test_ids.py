@@ -1,24 +1,21 @@
-"""Ids that are texts: hashed as in training, taken byte for byte, or refused with the remedy."""
+"""Ids that are texts: taken byte for byte, or refused with the remedy."""
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain import ids
-from recommender_serving.domain.ids import IdKind, IdKinds
+from recommender_contract import ids
+from recommender_contract.ids import IdKind, IdKinds
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
 from recommender_serving.protocols.v2_messages import NamedTensor
-from recommender_training.ingestion import ids as training
-from tests.id_vectors import vectors
 from tests.unit.recommender_serving.serving_parsing import NOW, tensor
 
 TEXTS = Limits(max_top_n=50, max_session=6, max_instances=3, ids=IdKinds(IdKind.TEXT, IdKind.TEXT))
@@ -31,26 +28,6 @@ def v1(limits: Limits = TEXTS, **instance: Any) -> RecommendRequest:
 
 def v2(*tensors: NamedTensor, limits: Limits = TEXTS) -> RecommendRequest:
     return parse_v2(tensors, limits, NOW)
-
-
-def test_a_text_has_the_id_defined_in_the_contract() -> None:
-    assert {text: ids.hashed(text) for text in vectors()} == vectors()
-    assert (ids.HASH, ids.MAX_BYTES) == (training.HASH, training.MAX_BYTES)
-
-
-@given(st.text(max_size=300))
-def test_any_text_has_the_same_id_in_training(text: str) -> None:
-    if ids.fault(text) is None:
-        assert ids.hashed(text) == training.hashed(text)
-        assert 0 <= ids.hashed(text) < 2**63
-
-
-@given(st.text(max_size=80))
-def test_a_text_is_an_id_unless_it_is_empty_too_long_or_holds_a_control(text: str) -> None:
-    controls = any(unicodedata.category(each) == "Cc" for each in text)
-    fits = 1 <= len(text.encode()) <= 256
-    assert (ids.fault(text) is None) == (fits and not controls)
-    assert ids.fault(text.encode()) == ids.fault(text)
 
 
 @given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=60))

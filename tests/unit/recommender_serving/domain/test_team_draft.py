@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import NEITHER, OWN, THEIRS
 from recommender_serving.domain import team_draft as drafting
-from recommender_serving.domain.team_draft import NEITHER, OWN, THEIRS, Draft, team_draft
+from recommender_serving.domain.team_draft import Draft, team_draft
 from tests.interleaving_vectors import vectors
 
 SALTS = st.text(max_size=20)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.bands import UNKNOWN
+from recommender_contract.headers import BUCKETS
 from recommender_serving.domain.types import NOBODY, SMOKE_USER
 from recommender_serving.experiments.assignment import (
-    BUCKETS,
     MAX_HEADER,
-    UNKNOWN,
     Arm,
     Assignment,
     Experiment,

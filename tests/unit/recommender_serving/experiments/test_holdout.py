@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.types import (
-    NOBODY,
-    SMOKE_USER,
-    RecommendRequest,
-    Source,
-)
-from recommender_serving.experiments.assignment import BUCKETS, MOST_ID, bucket
-from recommender_serving.experiments.holdout import HELD, MAX_PERCENT, OTHERS, TIMES, Holdout
+from recommender_contract.events import HELD, OTHERS, Source
+from recommender_contract.headers import BUCKETS
+from recommender_contract.ids import MAX_INTEGER
+from recommender_serving.domain.types import NOBODY, SMOKE_USER, RecommendRequest
+from recommender_serving.experiments.assignment import bucket
+from recommender_serving.experiments.holdout import MAX_PERCENT, TIMES, Holdout
 from tests.holdout_vectors import vectors
 from tests.unit.recommender_serving.serving_samples import request
 
@@ -93,7 +91,7 @@ def test_a_user_is_the_one_of_the_request_whatever_the_kind_of_ids() -> None:
         request(user_id=NOBODY, session_id="b1f0"),
         request(user_id=7, user_text=SMOKE_USER),
         request(user_id=-2),
-        request(user_id=MOST_ID + 1),
+        request(user_id=MAX_INTEGER + 1),
     ],
     ids=["nobody", "a session alone", "the smoke inference", "below 0", "too large"],
 )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.headers import SHARES as OF
 from recommender_serving.experiments.mirroring_phase import (
-    OF,
     MirroringHeaders,
     MirroringPhase,
     parse_mirroring_phase,

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.features import Kind
 from recommender_serving.domain.bands import header_of
-from recommender_serving.domain.features import Feature, Features, Kind, Place
+from recommender_serving.domain.features import Feature, Features, Place
 from recommender_serving.domain.types import NOBODY
 from recommender_serving.experiments.trials import Trial, Trials
 from tests.unit.recommender_serving.serving_samples import request

@@ -12,12 +12,12 @@ import httpx
 import orjson
 import pytest
 
+from recommender_contract.events import MAX_ITEMS
+from recommender_contract.ids import MAX_INTEGER, hashed
 from recommender_serving.artifact.loader import load
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
-from recommender_serving.experiments.assignment import MOST_ID
 from recommender_serving.impressions.collector_client import Receipt
-from recommender_serving.impressions.impression_events import MOST_ITEMS, Origin, takes_draw
+from recommender_serving.impressions.impression_events import Origin, takes_draw
 from recommender_serving.impressions.reporter import Bounds, Impressions
 from recommender_serving.ranking.answer_cache import Bounds as CacheBounds
 from recommender_serving.ranking.exploration import Chance, Explorer
@@ -199,7 +199,7 @@ async def test_the_version_that_answers_explores_and_reports_it(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "ranked",
-    [(1, 2, MOST_ID + 1), (1, MOST_ID + 1, 2), (MOST_ID + 1, 1, 2)],
+    [(1, 2, MAX_INTEGER + 1), (1, MAX_INTEGER + 1, 2), (MAX_INTEGER + 1, 1, 2)],
     ids=["of the pool", "of the last place", "of a place before"],
 )
 async def test_an_answer_with_an_id_that_the_collector_refuses_is_not_drawn(
@@ -219,11 +219,11 @@ async def test_an_answer_with_an_id_that_the_collector_refuses_is_not_drawn(
 @pytest.mark.parametrize(
     ("items", "pool", "takes"),
     [
-        (range(MOST_ITEMS), (MOST_ITEMS - 1, MOST_ITEMS), True),
-        (range(MOST_ITEMS + 1), (MOST_ITEMS, MOST_ITEMS + 1), False),
-        ((0, MOST_ID), (MOST_ID, 1), True),
-        ((0, MOST_ID + 1), (MOST_ID + 1, 1), False),
-        ((0, 1), (1, MOST_ID + 1), False),
+        (range(MAX_ITEMS), (MAX_ITEMS - 1, MAX_ITEMS), True),
+        (range(MAX_ITEMS + 1), (MAX_ITEMS, MAX_ITEMS + 1), False),
+        ((0, MAX_INTEGER), (MAX_INTEGER, 1), True),
+        ((0, MAX_INTEGER + 1), (MAX_INTEGER + 1, 1), False),
+        ((0, 1), (1, MAX_INTEGER + 1), False),
         (("a", "b"), ("b", "c\n"), False),
     ],
 )

@@ -10,9 +10,10 @@ from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.types import Answer, Source
+from recommender_contract.events import HELD, OTHERS, Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.experiments.assignment import Assignment
-from recommender_serving.experiments.holdout import HELD, OTHERS, Member
+from recommender_serving.experiments.holdout import Member
 from recommender_serving.impressions.impression_events import (
     AnsweredRequest,
     Origin,

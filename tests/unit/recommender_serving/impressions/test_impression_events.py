@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain import checks, cloud_events, fields
 from recommender_collector.domain.batch_validation import Batch, validate_batch
-from recommender_collector.domain.events import Event, Exposure, Kind
+from recommender_collector.domain.events import Event, Exposure
 from recommender_collector.domain.lines import entry_of
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.domain.validation import Rules
+from recommender_contract.events import Kind, Source
+from recommender_contract.features import Kind as FeatureKind
+from recommender_contract.ids import MAX_INTEGER as MOST_ID
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place, Value
-from recommender_serving.domain.features import Kind as FeatureKind
-from recommender_serving.domain.types import NOBODY, Answer, Source
-from recommender_serving.experiments.assignment import MOST_ID, Assignment
+from recommender_serving.domain.types import NOBODY, Answer
+from recommender_serving.experiments.assignment import Assignment
 from recommender_serving.impressions import context_features, impression_events
 from recommender_serving.impressions.impression_events import (
     AnsweredRequest,

@@ -9,9 +9,11 @@ from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.cloud_events import unwrap
 from recommender_collector.domain.events import Event
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.features import Feature, Kind, Place
-from recommender_serving.domain.local_calendar import Calendar, LocalCalendar
-from recommender_serving.domain.types import Answer, Source
+from recommender_contract.events import Source
+from recommender_contract.features import Kind
+from recommender_contract.local_calendar import Calendar, LocalCalendar
+from recommender_serving.domain.features import Feature, Place
+from recommender_serving.domain.types import Answer
 from recommender_serving.impressions.impression_events import (
     AnsweredRequest,
     Origin,

@@ -12,8 +12,9 @@ from typing import NoReturn
 
 import pytest
 
-from recommender_collector.api.request_bodies import MAX_BODY
-from recommender_serving.domain.features import Feature, Kind, Place, Value
+from recommender_contract.events import MAX_BODY
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import Feature, Place, Value
 from recommender_serving.domain.types import Reported
 from recommender_serving.impressions import reporter
 from recommender_serving.impressions.collector_client import Receipt

@@ -10,9 +10,9 @@ from recommender_collector.domain import cloud_events
 from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.events import Event, Interleaved
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.types import Answer, Source
+from recommender_contract.events import MAX_ITEMS, Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.impressions.impression_events import (
-    MOST_ITEMS,
     AnsweredRequest,
     Mixed,
     Origin,
@@ -67,6 +67,6 @@ def test_an_item_that_the_collector_would_refuse_is_left_out_with_its_letter(pla
 
 
 def test_a_very_long_list_is_cut_with_its_letters() -> None:
-    event = read([f"i{n}" for n in range(MOST_ITEMS + 9)], "A" * (MOST_ITEMS + 9))
+    event = read([f"i{n}" for n in range(MAX_ITEMS + 9)], "A" * (MAX_ITEMS + 9))
     assert event.interleaved is not None
-    assert len(event.items) == len(event.interleaved.teams) == MOST_ITEMS
+    assert len(event.items) == len(event.interleaved.teams) == MAX_ITEMS

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from recommender_contract.ids import hashed
 from recommender_serving.artifact.loader import load
-from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Ranking
 from recommender_serving.impressions.collector_client import Receipt
 from recommender_serving.impressions.impression_events import Origin

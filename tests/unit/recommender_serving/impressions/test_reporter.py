@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.types import Answer, Reported, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import Answer, Reported
 from recommender_serving.impressions import reporter
 from recommender_serving.impressions.collector_client import (
     CollectorBusy,

@@ -9,7 +9,8 @@ import pytest
 from recommender_collector.domain import cloud_events, events
 from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.lines import entry_of
-from recommender_serving.domain.types import NOBODY, Answer, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import NOBODY, Answer
 from recommender_serving.experiments.assignment import Assignment
 from recommender_serving.impressions.impression_events import (
     AnsweredRequest,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.artifact.loader import load
-from recommender_serving.domain.types import Answer, SessionEvent, Source
+from recommender_serving.domain.types import Answer, SessionEvent
 from recommender_serving.monitoring.drift_features import Bins, row_of
 from tests.unit.recommender_serving.serving_samples import (
     CATALOGUE,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.types import Answer, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1

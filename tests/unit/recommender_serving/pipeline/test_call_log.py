@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_runtime.log_lines import JsonFormatter
-from recommender_serving.domain.types import (
-    NOBODY,
-    FallReason,
-    Forwarded,
-    RankerError,
-    Source,
-    Waited,
-)
+from recommender_serving.domain.types import NOBODY, FallReason, Forwarded, RankerError, Waited
 from recommender_serving.monitoring import call_record, tracing
 from recommender_serving.pipeline import call_log
 from recommender_serving.pipeline.call_log import CallLog, UserNames

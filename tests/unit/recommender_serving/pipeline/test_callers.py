@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
+from recommender_contract.ids import IdKind, IdKinds, hashed
 from recommender_serving.domain.callers import Verified
-from recommender_serving.domain.ids import IdKind, IdKinds, hashed
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.v1 import parse_v1
 from tests.unit.recommender_serving.serving_asking import infer, message, predict, v2

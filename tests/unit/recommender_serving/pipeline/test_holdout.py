@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.types import FallReason, RankerError, Source
+from recommender_contract.events import HELD, OTHERS, Source
+from recommender_serving.domain.types import FallReason, RankerError
 from recommender_serving.experiments.assignment import bucket
-from recommender_serving.experiments.holdout import HELD, OTHERS, Holdout
+from recommender_serving.experiments.holdout import Holdout
 from recommender_serving.ranking.answer_cache import Bounds
 from tests.unit.recommender_serving.serving_asking import (
     OURS_BEST,

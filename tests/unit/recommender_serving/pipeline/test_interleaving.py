@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.domain.types import (
-    Ranking,
-    Source,
-)
+from recommender_contract.events import Source
+from recommender_serving.domain.types import Ranking
 from recommender_serving.experiments.assignment import bucket
 from recommender_serving.experiments.holdout import Holdout
 from recommender_serving.pipeline import list_assembly

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import Answer, Source, Waited
+from recommender_serving.domain.types import Answer, Waited
 from recommender_serving.experiments.interleaving import Interleaving
 from recommender_serving.impressions.impression_events import Mixed
 from recommender_serving.pipeline import list_assembly

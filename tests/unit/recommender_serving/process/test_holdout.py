@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_serving.domain.types import Source
+from recommender_contract.events import Source
 from recommender_serving.experiments.holdout import Holdout
 from recommender_serving.process import components
 from recommender_serving.process.environment import SettingsError

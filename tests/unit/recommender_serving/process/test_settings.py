@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.online_store import Hide
 from recommender_serving.experiments.peers import Addresses
 from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 from recommender_serving.ranking.answer_cache import Bounds
 from recommender_serving.ranking.exploration import Exploration
-from recommender_serving.store.layout import Hide
 
 SERVE = ["serve", "--artifact", "/artifact"]
 NAMES = {"RECOMMENDER_MODEL": "movies", "RECOMMENDER_VERSION": "movies-1"}

@@ -9,8 +9,9 @@ from contextlib import nullcontext
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_runtime.aio import in_daemon
-from recommender_serving.domain.types import Answer, Source
+from recommender_serving.domain.types import Answer
 from recommender_serving.impressions.collector_client import Receipt
 from recommender_serving.impressions.impression_events import AnsweredRequest, Origin
 from recommender_serving.impressions.reporter import Bounds, Impressions

@@ -11,7 +11,8 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from recommender_serving.domain.types import FallReason, RankerError, Source, Waited
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, RankerError, Waited
 from recommender_serving.monitoring import call_record, tracing
 from recommender_serving.monitoring.call_record import Call
 from recommender_serving.pipeline.call_log import CallLog

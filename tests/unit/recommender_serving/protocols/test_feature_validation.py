@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.features import Feature, Kind, Place
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import Feature, Place
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.server.openapi_schemas import schemas
 from tests.unit.recommender_serving.serving_parsing import LIMITS, SHOP_LIMITS, v1

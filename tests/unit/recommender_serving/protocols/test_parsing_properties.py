@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.features import Kind
+from recommender_contract.features import Kind
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.request_limits import DATATYPES, Limits

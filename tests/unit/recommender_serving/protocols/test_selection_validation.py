@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.domain.ids import IdKind, IdKinds, hashed
+from recommender_contract.ids import IdKind, IdKinds, hashed
 from recommender_serving.domain.selection import ANY, Selection
 from recommender_serving.domain.types import SessionEvent
 from recommender_serving.protocols.errors import InvalidRequest

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.ids import IdKind, IdKinds, hashed
 from recommender_serving.artifact.loader import ArtifactError, load
-from recommender_serving.domain.ids import IdKind, IdKinds, hashed
 from recommender_serving.domain.types import Ranking
 from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.triton.inputs import Tensors

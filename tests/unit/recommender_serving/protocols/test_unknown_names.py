@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recommender_serving.domain.features import Feature, Kind, Place
+from recommender_contract.features import Kind
+from recommender_serving.domain.features import Feature, Place
 from recommender_serving.protocols.unknown_names import (
     MAX_GUESSES,
     did_you_mean,

@@ -11,15 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import (
-    Answer,
-    Found,
-    Past,
-    RecommendRequest,
-    SessionEvent,
-    Source,
-)
+from recommender_serving.domain.types import Answer, Found, Past, RecommendRequest, SessionEvent
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.session_memory import SessionMemory
 from recommender_serving.ranking.answer_cache import Bounds, Cache, size_of

@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import (
-    Answer,
-    Past,
-    RecommendRequest,
-    SessionEvent,
-    Source,
-)
+from recommender_serving.domain.types import Answer, Past, RecommendRequest, SessionEvent
 from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.ranking.answer_cache import Bounds, Cache, key_of, size_of

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.types import FallReason, Ranking, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Ranking
 from recommender_serving.ranking.circuit_breaker import CircuitBreaker
 from recommender_serving.ranking.deadline_budget import LEAST, RESERVE, stage_timeout
 from recommender_serving.triton.inputs import Tensors

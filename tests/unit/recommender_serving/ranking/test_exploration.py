@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
 from recommender_serving.domain.types import (
     Answer,
@@ -23,7 +24,6 @@ from recommender_serving.domain.types import (
     RankerError,
     Ranking,
     RecommendRequest,
-    Source,
 )
 from recommender_serving.ranking.answer_cache import Bounds, Cache
 from recommender_serving.ranking.exploration import Explorer, pool_of

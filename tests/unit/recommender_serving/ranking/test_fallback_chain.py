@@ -10,13 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.types import (
-    Answer,
-    FallReason,
-    RankerError,
-    Ranking,
-    Source,
-)
+from recommender_contract.events import Source
+from recommender_serving.domain.types import Answer, FallReason, RankerError, Ranking
 from recommender_serving.ranking.circuit_breaker import CircuitBreaker
 from recommender_serving.ranking.fallback_chain import popular, usable
 from tests.unit.recommender_serving.serving_fakes import (

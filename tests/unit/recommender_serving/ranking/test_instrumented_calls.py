@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_serving.domain.types import FallReason, RankerError, SessionEvent, Source, Waited
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, RankerError, SessionEvent, Waited
 from recommender_serving.monitoring.version_metrics import Metrics
 from recommender_serving.ranking.instrumented_calls import TimedRanker, TimedUsers
 from recommender_serving.store.user_reader import StoreError, User

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import FallReason, Limit, RankerError, Ranking, Source
+from recommender_serving.domain.types import FallReason, Limit, RankerError, Ranking
 from recommender_serving.ranking.list_composition import (
     Composer,
     Diversity,

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import FallReason, Past, RankerError, Ranking, Source
+from recommender_serving.domain.types import FallReason, Past, RankerError, Ranking
 from recommender_serving.ranking.selection_rules import with_whole_session
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_fakes import (

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.events import Source
 from recommender_serving.artifact.loader import ArtifactError
 from recommender_serving.artifact.popularity import build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
-from recommender_serving.domain.types import Source
 from recommender_serving.ranking.fallback_chain import popularity_list
 from tests.unit.recommender_serving import serving_samples as samples
 from tests.unit.recommender_serving.serving_fakes import Parts, failing

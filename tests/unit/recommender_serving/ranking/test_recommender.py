@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.domain.types import FallReason, Outcome, RankerError, Source
+from recommender_contract.events import Source
+from recommender_serving.domain.types import FallReason, Outcome, RankerError
 from recommender_serving.monitoring.version_metrics import BUCKETS
 from recommender_serving.ranking.bounded_concurrency import CONCURRENT
 from tests.unit.recommender_serving.serving_fakes import (

@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import (
-    Answer,
-    FallReason,
-    Past,
-    RankerError,
-    Ranking,
-    Source,
-)
+from recommender_serving.domain.types import Answer, FallReason, Past, RankerError, Ranking
 from recommender_serving.ranking.fallback_chain import popular
 from recommender_serving.ranking.selection_rules import fitting, rest_of_candidates, select
 from tests.unit.recommender_serving.serving_fakes import (

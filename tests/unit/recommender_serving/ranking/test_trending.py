@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.events import Source
+from recommender_contract.online_store import segment_of
 from recommender_serving.artifact.popularity import Listed, Segments, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
-from recommender_serving.domain.types import Source
 from recommender_serving.ranking import trending
 from recommender_serving.ranking.trending import LISTS, MOST, PRIOR, Trending, mix
-from recommender_serving.store.layout import segment_of
 from recommender_serving.store.trend_reader import Trends
 from recommender_serving.store.user_reader import StoreError
 from tests.unit.recommender_serving.serving_calendars import CALENDARS

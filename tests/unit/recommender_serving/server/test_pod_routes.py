@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_serving.artifact.published_report import MANIFEST, REPORT, PublishedReport
+from recommender_contract.artifact import MANIFEST
+from recommender_contract.artifact import REPORT_PAGE as REPORT
+from recommender_serving.artifact.published_report import PublishedReport
 from tests.unit.recommender_serving import serving_samples as samples
 from tests.unit.recommender_serving.serving_served import Served
 

@@ -1,4 +1,4 @@
-"""Bands have the names of the contract, and a value has one band on both ways to compute it."""
+"""Columns have the bands of their values, and edges follow from the data."""
 
 from __future__ import annotations
 
@@ -11,29 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.bands import band, names
 from recommender_training.data import bands
-
-AGES = (18.0, 25.0, 35.0, 45.0, 50.0, 56.0)
-
-
-@pytest.mark.parametrize(
-    ("edges", "minimum", "names"),
-    [
-        (AGES, 0, ("0-17", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")),
-        (AGES, None, ("<18", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")),
-        ((12.5, 30), 0, ("<12.5", "12.5-30", "30+")),
-        ((2, 3), 1, ("1", "2", "3+")),
-        ((18,), 0.5, ("<18", "18+")),
-        ((-5, 0), None, ("<-5", "-5 to -1", "0+")),
-        ((1e20, 1e21), None, ("<1e+20", "1e+20-1e+21", "1e+21+")),
-        ((), 3, ("all",)),
-    ],
-)
-def test_bands_are_named_by_their_edges(
-    edges: tuple[float, ...], minimum: float | None, names: tuple[str, ...]
-) -> None:
-    assert bands.names(edges, minimum) == names
-
 
 NUMBER = st.floats(-1e6, 1e6) | st.integers(-50, 50).map(float)
 EDGES = st.lists(NUMBER, min_size=1, max_size=8, unique=True).map(sorted)
@@ -48,21 +27,10 @@ def test_the_expression_gives_the_band_of_each_value(
     found = frame.select(
         bands.index(pl.col("x"), edges).alias("index"), bands.named(pl.col("x"), edges).alias("of")
     )
-    known = [bands.band(value, edges) for value in (*values, *edges)]
+    known = [band(value, edges) for value in (*values, *edges)]
     assert found["index"].to_list() == [*known, None, None]
-    names = bands.names(edges)
-    assert found["of"].to_list() == [*(names[index] for index in known), "unknown", "unknown"]
-
-
-@given(EDGES, st.none() | st.integers(-100, 100))
-def test_each_band_has_its_own_name(edges: list[float], minimum: int | None) -> None:
-    lowest = None if minimum is None or minimum >= edges[0] else float(minimum)
-    names = bands.names(edges, lowest)
-    assert len(names) == len(set(names)) == len(edges) + 1
-
-
-def test_a_value_on_an_edge_is_in_the_band_above() -> None:
-    assert [bands.band(value, (18, 25)) for value in (17.9, 18, 24.9, 25)] == [0, 1, 1, 2]
+    words = names(edges)
+    assert found["of"].to_list() == [*(words[index] for index in known), "unknown", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +70,7 @@ def test_a_position_never_falls_with_the_value_and_no_band_is_left(
     assert (np.diff(found) >= 0).all()
     assert np.abs(found).max() <= math.sqrt(3) + 1e-6
     for number, position in zip(numbers.tolist(), found.tolist(), strict=True):
-        place = bands.band(number, edges)
+        place = band(number, edges)
         if 0 < place < len(edges):
             ends = bands.positions(np.array(edges[place - 1 : place + 1]), bands.knots(edges))
             assert ends[0] <= position <= ends[1]

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.feature import BANDS, Feature, Kind
+from recommender_contract.features import BANDS, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data import feature_encoding, item_columns, schema
 from recommender_training.data.feature_encoding import Attribute, Block, FeatureEncoding

@@ -10,17 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract import hash_buckets
 from recommender_serving.artifact import vocabulary as serving
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
-from recommender_serving.domain import hash_buckets as serving_buckets
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
-from recommender_training.data import hash_buckets
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute
 from recommender_training.export import tensors
-from recommender_training.ingestion.ids import hashed
 from tests import small_data
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -40,20 +38,6 @@ def data(values: list[Any], count: int) -> Dataset:
     events = [(number, 0, 5.0, 1 + number) for number in range(len(values))]
     items: list[dict[str, Any]] = [{"id": 0, "words": "red blue green"}, {"id": 1, "words": None}]
     return small_data.build(events, users, items, declared)
-
-
-def test_the_hash_is_stable() -> None:
-    """Another hash would move every category of every published version."""
-    found = {text: hash_buckets.bucket(text, 1000) for text in ("a", "b", "größe", "日本")}
-    assert found == {"a": 343, "b": 333, "größe": 705, "日本": 370}
-
-
-@given(TEXTS, COUNTS)
-def test_training_and_transformer_have_the_same_function(text: str, count: int) -> None:
-    found = hash_buckets.bucket(text, count)
-    assert found == serving_buckets.bucket(text, count)
-    assert 0 <= found < count
-    assert hash_buckets.bucket(text, 2**62) == hashed(text) % 2**62
 
 
 @given(st.lists(st.none() | TEXTS, min_size=1, max_size=12), COUNTS)

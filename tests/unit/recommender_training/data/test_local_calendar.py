@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.local_calendar import NAMES, Calendar
 from recommender_serving.artifact import vocabulary as serving
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
-from recommender_serving.domain import local_calendar as serving_calendar
 from recommender_training.artifact import reference, vocabulary
-from recommender_training.config.calendar import NAMES, Calendar
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.dataset import Dataset
@@ -75,16 +74,12 @@ def test_the_hour_changes_at_the_second_that_summer_time_does(moment: str, hour:
 
 
 @given(PARTS, ZONES, EVER)
-def test_training_and_transformer_have_the_same_function(
+def test_an_array_of_times_has_the_categories_of_each_time(
     part: Calendar, zone: str, seconds: int
 ) -> None:
     own = calendar(part, zone)
-    other = serving_calendar.LocalCalendar(
-        serving_calendar.Calendar(part.value), own.since, own.offsets
-    )
-    assert other.names == own.names
-    assert other.code(seconds) == own.code(seconds)
-    assert other.name(seconds) == own.names[own.code(seconds)]
+    assert own.codes(np.array([seconds], dtype=np.int64)).tolist() == [own.code(seconds)]
+    assert own.name(seconds) == own.names[own.code(seconds)]
 
 
 def data(values: list[int | None], settings: dict[str, Any]) -> Dataset:
@@ -153,7 +148,7 @@ def test_a_zone_that_never_changed_needs_no_rules_and_utc_is_the_default() -> No
     assert LocalCalendar.of(Feature.model_validate({"name": "it", "kind": "Timestamp"})) is None
 
 
-HOURS = LocalCalendar(Calendar.HOUR_OF_DAY, "Asia/Almaty", (100, 200, 300), (1, 2, 3, 4))
+HOURS = LocalCalendar(Calendar.HOUR_OF_DAY, (100, 200, 300), (1, 2, 3, 4), "Asia/Almaty")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract import hash_buckets
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.data import hash_buckets, value_columns
+from recommender_training.data import value_columns
 from recommender_training.data.feature_encoding import Attribute, FeatureEncoding
 from tests import small_data
 

@@ -15,6 +15,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recommender_contract.artifact import MANIFEST
 from recommender_training.artifact import manifest, triton
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.config.training import FeatureGroup
@@ -229,7 +230,7 @@ def test_the_served_graph_has_the_numbers_of_the_training(
     module, known = exported(untrained, grouped)
     folder = tmp_path / "artifact"
     shutil.copytree(trained.staged, folder)
-    (folder / manifest.NAME).unlink()
+    (folder / MANIFEST).unlink()
     torchscript.save(module, triton.model_path(folder))
     digest = manifest.write_manifest(folder, {})
     mine = dataclasses.replace(bundle, deep=untrained, deep_calibration=Calibration(1.3, -0.4))

@@ -15,7 +15,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.feature import Feature, Kind, TimeOf
+from recommender_contract.features import Kind, TimeOf
+from recommender_training.config.feature import Feature
 from recommender_training.data import version_content
 from recommender_training.ingestion.mapping import Format, Mapping
 from tests.effort import COSTLY

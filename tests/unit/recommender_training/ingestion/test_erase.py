@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from recommender_contract.erasures import digest
+from recommender_contract.ids import hashed
 from recommender_training.common.errors import InputError
 from recommender_training.data import (
     compaction,
@@ -19,7 +21,6 @@ from recommender_training.data import (
     version_content,
 )
 from recommender_training.ingestion import erase, time_travel
-from recommender_training.ingestion.ids import hashed
 from tests.erased_lake import (
     DAY,
     DIGEST,
@@ -151,7 +152,7 @@ def test_a_second_erasure_changes_nothing(source: Path, path: Path) -> None:
 def test_a_user_whom_the_lake_does_not_know_costs_no_history(path: Path) -> None:
     version = snapshots.read_snapshots(path)[0].data_version
     with lake.locked(path):
-        done = erase.erase(path, {erasures.digest(1): ERASED})
+        done = erase.erase(path, {digest(1): ERASED})
     assert done.found == erase.Found()
     version_content.read_version(path, version)
 

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recommender_contract.ids import hashed
 from recommender_training.data import data_versions, lake, load, version_content
 from recommender_training.ingestion import exploration_events, ingest
 from recommender_training.ingestion.exploration_events import row_of
-from recommender_training.ingestion.ids import hashed
 from recommender_training.ingestion.lines import Lines
 from recommender_training.ingestion.mapping import Format, Ids, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.mapping import PartitionBy
 from recommender_training.data import schema
 from recommender_training.ingestion import convert
-from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy, Users
+from recommender_training.ingestion.mapping import Interactions, Items, Users
 from tests.mapped_files import NOW, START
 
 NOBODY = pl.DataFrame(schema={"user_id": pl.Int64, "segment": pl.String})

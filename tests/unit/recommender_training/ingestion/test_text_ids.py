@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain import ids as serving
-from recommender_training.ingestion import convert, ids
-from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy, Users
+from recommender_contract import ids
+from recommender_contract.mapping import PartitionBy
+from recommender_training.ingestion import convert
+from recommender_training.ingestion.mapping import Interactions, Items, Users
 from recommender_training.ingestion.text_ids import TextIds
 from tests.id_vectors import vectors
 from tests.mapped_files import NOW, START
@@ -52,7 +53,7 @@ def test_any_text_is_an_id_or_a_reason_and_the_id_finds_the_text_again(texts: li
     good, bad = convert.items(frame(id=texts), Items(files="*", id="id"), known)
     assert good.height + bad.height == len(texts)
     table = dict(known.new().iter_rows())
-    taken = [text for text in texts if serving.fault(text) is None]
+    taken = [text for text in texts if ids.fault(text) is None]
     assert [table[number] for number in good["item_id"]] == taken
     assert set(table.values()) == set(taken)
     assert len(table) == len(set(taken))

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from recommender_contract.artifact import MANIFEST
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.durable_files import canonical_json
@@ -59,7 +60,7 @@ def altered(trained: Any, tmp_path: Path) -> Callable[[Change], tuple[Path, str]
     def alter(change: Change) -> tuple[Path, str]:
         folder = tmp_path / "champion"
         shutil.copytree(trained.staged, folder)
-        (folder / manifest.NAME).unlink()
+        (folder / MANIFEST).unlink()
         change(folder)
         return folder, manifest.write_manifest(folder, {})
 

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recommender_contract.features import Kind
 from recommender_training.common.arrays import Doubles
-from recommender_training.config.feature import Feature, Kind
+from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import dataset
 from recommender_training.data.version_content import Tables

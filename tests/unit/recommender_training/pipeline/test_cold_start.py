@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from recommender_contract.artifact import MANIFEST
 from recommender_training.artifact import checkpoint, manifest
 from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.config.training import FeatureGroup, TrainingConfig
@@ -55,8 +56,8 @@ def altered(
     def alter(change: Callable[[Path], object]) -> tuple[Path, str]:
         folder = tmp_path / "champion"
         shutil.copytree(trained.staged, folder)
-        facts = json.loads((folder / manifest.NAME).read_text())
-        (folder / manifest.NAME).unlink()
+        facts = json.loads((folder / MANIFEST).read_text())
+        (folder / MANIFEST).unlink()
         change(folder)
         return folder, manifest.write_manifest(
             folder, {k: facts[k] for k in facts if k != "files"}

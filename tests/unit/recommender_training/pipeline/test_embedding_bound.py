@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.artifact import REPORT_PAGE
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import TrainingConfig
-from recommender_training.html_report import page_file
 from recommender_training.pipeline import training
 from recommender_training.trainer import memory
 
@@ -48,5 +48,5 @@ def test_report_and_page_state_the_tables_and_their_memory(trained: Any) -> None
         ("towers", "biases", "Dense"),
     ]
     assert report["embeddings"]["peakBytes"] > 0
-    page = (trained.staged / page_file.NAME).read_text()
+    page = (trained.staged / REPORT_PAGE).read_text()
     assert "ranker users 121 x 8 (Dense)" in page

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.artifact import MANIFEST
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.evaluation import predictions
@@ -35,7 +36,7 @@ def published(
 ) -> Previous:
     """The artifact, or one with the baseline as its model, that tells what it was trained on."""
     shutil.copytree(trained.staged, folder)
-    (folder / manifest.NAME).unlink()
+    (folder / MANIFEST).unlink()
     if baseline:
         shutil.copy(triton.model_path(folder, "baseline"), triton.model_path(folder))
     if windows or label:

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from recommender_contract.metrics import CREATED
 from recommender_operator.adapters.counters import metrics_page
 from recommender_operator.adapters.counters.metrics_page import parse_page, product_lines
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.series import PREFIX, canonical
-from recommender_operator.analysis.window import CREATED, window_stats
+from recommender_operator.analysis.window import window_stats
 from tests.unit.recommender_operator.adapters.podserver import OK, page
 
 

@@ -7,7 +7,9 @@ DEADLINE_HEADER = "x-deadline-ms"  # how long the client waits; gRPC has its own
 MAX_DEADLINE_MS = 60_000
 VERSION_HEADER = "x-recommender-version"
 SOURCE_HEADER = "x-recommender-source"
-#: Of an experiment, set by the route.
+#: Of testers, whose requests the candidate answers (`rollout.testHeader`).
+TEST_HEADER = "x-recommender-test"
+#: Set by the route during an experiment.
 EXPERIMENT_HEADER = "x-recommender-experiment"
 #: Of a forwarded request: the version that received it from the route.
 FORWARDED_HEADER = "x-recommender-forwarded"
@@ -27,6 +29,19 @@ COPY_HEADER = "x-recommender-copy"
 INTERLEAVING_HEADER = "x-recommender-interleaving"
 #: Of the answer to a forwarded request: the milliseconds that it took (`answer;dur=1.25`).
 TIMING_HEADER = "server-timing"
+#: Set by routes and transformers alone: a route removes those that it does not set.
+NOT_OF_CLIENTS = (
+    EXPERIMENT_HEADER,
+    FORWARDED_HEADER,
+    SHADOW_HEADER,
+    COPY_HEADER,
+    INTERLEAVING_HEADER,
+)
+
+#: Buckets of users, by which an experiment or an interleaving divides them.
+BUCKETS = 10_000
+#: A share of requests in SHADOW_HEADER is a number of so many.
+SHARES = 10_000
 
 
 def deadline_seconds(text: str) -> float | None:

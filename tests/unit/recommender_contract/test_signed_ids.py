@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving.domain.signed_ids import MOST, signed, verified
+from recommender_contract.signed_ids import MOST, signed, verified
 
 KEY, OTHER = b"0123456789abcdef", b"fedcba9876543210"
 ids = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=105)

@@ -1,4 +1,4 @@
-"""The layout of the online store."""
+"""The session of a user, from the online store."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.online_store import member
 from recommender_serving.domain.types import SessionEvent
-from recommender_serving.store.layout import Set, history, interaction, key, member
+from recommender_serving.store.sessions import history, interaction
 
 NOW = 1_795_000_000
-
-
-def test_keys_of_a_model_share_a_hash_tag() -> None:
-    assert key("shop", 7, Set.RECENT) == "{shop}:user:7:recent"
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.floats(-1e12, 1e12), st.integers(0, 10**12))

@@ -1,7 +1,4 @@
-"""Categories that share buckets by a hash: for features with more values than a model can hold.
-
-`recommender_training.data.hash_buckets` has the same function; a test compares the two.
-"""
+"""Categories that share buckets by a hash: for features with more values than a model can hold."""
 
 from __future__ import annotations
 
@@ -17,6 +14,11 @@ def bucket(text: str, count: int) -> int:
     """
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % count
+
+
+def names(count: int) -> tuple[str, ...]:
+    """Return the names of the buckets, which stand for their categories."""
+    return tuple(f"#{number}" for number in range(count))
 
 
 class HashedIndex(Mapping[str, int]):
@@ -46,3 +48,10 @@ class HashedIndex(Mapping[str, int]):
     def __len__(self) -> int:
         """Return the number of buckets."""
         return len(self._own)
+
+
+def index(categories: Sequence[str], *, hashed: bool) -> Mapping[str, int]:
+    """Return the index of each category, or the bucket of any text."""
+    if hashed:
+        return HashedIndex(categories)
+    return {name: code for code, name in enumerate(categories)}

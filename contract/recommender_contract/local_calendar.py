@@ -1,7 +1,8 @@
-"""Seconds since 1970 as hours, weekdays or months of a time zone: pure.
+"""Seconds since 1970 as hours, weekdays or months of a time zone.
 
-The rules of the zone are those of the version (vocabulary.json), not of this machine.
-`recommender_training.data.local_calendar` has the same function; a test compares the two.
+The rules of a zone are the times from which each of its offsets from UTC holds. They travel with a
+version in `vocabulary.json`, so that training and serving read the same hour even if their time
+zone databases differ.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+#: Seconds.
 HOUR, DAY = 3600, 86_400
 #: After so many days the Gregorian calendar, weekdays included, repeats (400 years).
 CYCLE = 146_097
+UTC = "UTC"
 _START = date(1970, 1, 1)
 
 

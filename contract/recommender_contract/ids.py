@@ -1,7 +1,4 @@
-"""Text ids, which the models identify by their hash: pure.
-
-The training package implements the same function; tests compare both with docs/contracts.md.
-"""
+"""Text ids, which the models identify by their hash; docs/contracts.md has test vectors."""
 
 from __future__ import annotations
 
@@ -10,8 +7,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+#: Name of `hashed` in a manifest.
 HASH = "blake2b-63"
 MAX_BYTES = 256  # of UTF-8
+#: Ids that are numbers have at most 18 digits; most hashes have 19.
+MAX_INTEGER = 10**18 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MASK = 2**63 - 1
 

@@ -1,4 +1,4 @@
-"""Keys and values of the online store: pure. The collector writes it, the transformer reads it.
+"""Keys and values of the online store. The collector writes it, the transformer reads it.
 
 All keys of a model share the hash tag `{<model>}`, so that a script may use several of them. A
 user has up to four sorted sets, scored by time in milliseconds since 1970; the members of all but
@@ -22,10 +22,9 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from recommender_serving.domain.ids import hashed
-from recommender_serving.domain.types import SessionEvent
+from recommender_contract.ids import hashed
 
 
 class Set(enum.StrEnum):
@@ -37,9 +36,8 @@ class Set(enum.StrEnum):
     DISLIKED = "disliked"
 
 
+# No docstring: it would describe the entries of `serving.hide` in the CRD.
 class Hide(enum.StrEnum):
-    """Items that answers leave out, by the names of the resource's `serving.hide`."""
-
     INTERACTED = "Interacted"
     BOUGHT = "Bought"
     DISLIKED = "Disliked"
@@ -77,25 +75,14 @@ def member(item: int, value: float, kind: str, milliseconds: int) -> str:
     return f"{item} {value:.17g} {kind}{milliseconds // 1000}"
 
 
-def interaction(text: bytes, milliseconds: float) -> SessionEvent:
-    """Return the interaction of a member of `recent` and its score.
+def interaction(text: bytes) -> tuple[int, float]:
+    """Return the item and the value of a member of `recent`.
 
     Raises:
         ValueError: the member does not have this layout.
     """
     item, value, _ = text.split(b" ", 2)
-    return SessionEvent(int(item), int(milliseconds) // 1000, float(value))
-
-
-def history(recent: Iterable[SessionEvent], now: int, length: int) -> tuple[SessionEvent, ...]:
-    """Return the newest interactions before the second `now`, oldest first, as in training.
-
-    There they are the last `length` of strictly earlier seconds, however long the pauses are;
-    those of one second are in the order of the items.
-    """
-    earlier = [event for event in recent if event.timestamp < now]
-    earlier.sort(key=lambda event: (event.timestamp, event.item, event.value))
-    return tuple(earlier[-length:])
+    return int(item), float(value)
 
 
 #: An event counts half after this time, in seconds.

@@ -1,0 +1,21 @@
+"""Settings of the mapping of raw files that several packages read."""
+
+from __future__ import annotations
+
+import enum
+
+
+class TimeUnit(enum.StrEnum):
+    """Unit of times. A number counts from 1970; a text without a zone is UTC."""
+
+    SECONDS = "Seconds"
+    MILLISECONDS = "Milliseconds"
+    MICROSECONDS = "Microseconds"
+    ISO8601 = "ISO8601"
+
+
+class PartitionBy(enum.StrEnum):
+    """Length of a partition of the interactions, UTC."""
+
+    DAY = "Day"
+    HOUR = "Hour"
