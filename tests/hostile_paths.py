@@ -26,9 +26,10 @@ from recommender_operator.adapters.counters import (
     prometheus,
 )
 from recommender_operator.adapters.objects import jobs
-from recommender_operator.adapters.pods import redaction, smoke, states
+from recommender_operator.adapters.pods import smoke, states
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
+from recommender_operator.controller import redaction
 from tests.fakes.kube import NOW, FakeKube
 from tests.hostile_texts import ANSWERS, PAGES, PREDICTIONS, READINGS, TEXTS, Maker
 from tests.unit.recommender_operator.resources.builder_inputs import model

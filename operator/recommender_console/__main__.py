@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from recommender_console import process
 from recommender_console.settings import PREFIX, VARIABLES, SettingsError, load
-from recommender_operator import logs
+from recommender_operator.controller import logs
 
 OK, FAILED, USAGE = 0, 1, 2
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from recommender_operator import logs
+from recommender_operator.controller import logs
 from recommender_operator.metrics import version
 from recommender_operator.settings import Settings, SettingsError, load, variable
 
@@ -86,8 +86,8 @@ def _run() -> int:
         return USAGE
     logs.set_up(settings.log_level, settings.log_format)
     # Imported here, so that `version` and invalid settings end at once.
-    from recommender_operator.adapters.kubernetes.port import KubeError
-    from recommender_operator.adapters.kubernetes.transport import log_in
+    from recommender_operator.controller.kube import KubeError
+    from recommender_operator.controller.transport import log_in
 
     try:
         asyncio.run(log_in())

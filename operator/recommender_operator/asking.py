@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import PODS, Kube, Object
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.pods.port import SmokeTester
 from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
+from recommender_operator.controller.kube import PODS, Kube, Object
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import VersionObject
 from recommender_operator.resources import labels

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import assert_never
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     JOBS,
     NETWORK_POLICIES,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
-    Kube,
 )
 from recommender_operator.adapters.objects import finalizer
 from recommender_operator.adapters.objects.baselines import BaselineStore
@@ -25,6 +24,7 @@ from recommender_operator.adapters.objects.owned_writes import (
 )
 from recommender_operator.adapters.traffic.port import Subject, Traffic
 from recommender_operator.api.version import ModelVersionStatus
+from recommender_operator.controller.kube import Kube
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Baseline, ModelObject, VersionObject

@@ -17,8 +17,8 @@ from recommender_operator.adapters.counters.port import SampleError, SampleProvi
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
+from recommender_operator.controller.schedule import K
 from recommender_operator.rests import Rests
-from recommender_operator.schedule import K
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,9 +13,11 @@ from typing import Any, Protocol
 
 import kopf
 
-from recommender_operator import instances, login
-from recommender_operator.adapters.kubernetes.port import MODELS, Resource
+from recommender_operator import instances
+from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.api.base import GROUP
+from recommender_operator.controller import login
+from recommender_operator.controller.kube import Resource
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels
 

@@ -14,10 +14,11 @@ import logging
 from collections.abc import Callable
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.kubernetes.port import MODELS, Kube, KubeError, Object
+from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.objects.events import EventRecorder
 from recommender_operator.adapters.objects.typed import ObservationError, model_object
 from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.metrics import Metrics
 from recommender_operator.reconcile import Key, Refused
 from recommender_operator.resources.labels import INSTANCE

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import aiohttp
 
-from recommender_operator.adapters.kubernetes.port import Kube
 from recommender_operator.adapters.notifications.courier import Result, Tools
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import HttpPoster
 from recommender_operator.adapters.notifications.record import Record
+from recommender_operator.controller.kube import Kube
 from recommender_operator.metrics import Metrics
 from recommender_operator.settings import Settings
 

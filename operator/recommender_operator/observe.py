@@ -14,16 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from recommender_operator.adapters.counters import told
 from recommender_operator.adapters.counters.experiments import NoCollector, UsersReader
 from recommender_operator.adapters.counters.port import SampleError, SampleProvider
-from recommender_operator.adapters.kubernetes.port import (
-    BASELINES,
-    JOBS,
-    KINDS,
-    PODS,
-    TRAIN_JOBS,
-    VERSIONS,
-    Kube,
-    Object,
-)
+from recommender_operator.adapters.kinds import BASELINES, JOBS, KINDS, TRAIN_JOBS, VERSIONS
 from recommender_operator.adapters.objects import groups, owned
 from recommender_operator.adapters.objects.baselines import BaselineStore
 from recommender_operator.adapters.objects.jobs import JobReader, phase_of
@@ -33,6 +24,7 @@ from recommender_operator.adapters.objects.typed import model_object, version_ob
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.adapters.traffic.port import Subject, Traffic, TrafficView
+from recommender_operator.controller.kube import PODS, Kube, Object
 from recommender_operator.observed import (
     ModelObject,
     Observed,

@@ -10,12 +10,14 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from recommender_operator import handlers, probes
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.transport import Transport
-from recommender_operator.election import Elector
-from recommender_operator.health import StaleError
-from recommender_operator.lease import Terms
+from recommender_operator import handlers
+from recommender_operator.controller import probes
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.election import Elector
+from recommender_operator.controller.health import StaleError
+from recommender_operator.controller.lease import Terms
+from recommender_operator.controller.transport import Transport
+from recommender_operator.resources.labels import MANAGER
 from recommender_operator.runtime import Runtime
 from recommender_operator.settings import Settings
 
@@ -41,7 +43,7 @@ class Process:
         # Separate connections and time limits, so that a renewal does not wait for other requests.
         # The election retries failed ones.
         transport = Transport(concurrency=2, timeout=REQUEST * terms.deadline)
-        self._leases = OfficialKube(transport, pauses=())
+        self._leases = OfficialKube(transport, manager=MANAGER, pauses=())
         self._terms = terms
         self.elector = Elector(
             self._leases,

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Hashable
 
 from recommender_operator.actions import Decision, SaveBaseline
-from recommender_operator.adapters.kubernetes.port import MODELS, Object
+from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import ModelObject
 from recommender_operator.phases.conditions import progress
 

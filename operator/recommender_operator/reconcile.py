@@ -12,14 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from recommender_operator import figures
 from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
 from recommender_operator.adapters.counters.port import SampleProvider
-from recommender_operator.adapters.kubernetes.port import (
-    MODELS,
-    ConflictError,
-    Kube,
-    KubeError,
-    NotLeaderError,
-    Object,
-)
+from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.objects.events import EventRecorder
 from recommender_operator.adapters.objects.finalizer import Finalizers, is_held
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
@@ -28,6 +21,13 @@ from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.traffic.port import TrafficError
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.asking import SmokeAsker
+from recommender_operator.controller.kube import (
+    ConflictError,
+    Kube,
+    KubeError,
+    NotLeaderError,
+    Object,
+)
 from recommender_operator.execute import Executor
 from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics

@@ -15,16 +15,13 @@ from collections.abc import Awaitable, Callable
 from typing import Generic
 
 from recommender_operator.actions import Decision
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    KubeError,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.api.spec import TrafficMode
+from recommender_operator.controller.kube import KubeError
+from recommender_operator.controller.schedule import K
 from recommender_operator.observe import Snapshot
 from recommender_operator.phases import hosts
-from recommender_operator.schedule import K
 from recommender_operator.unwatched import Answers, answers
 
 #: The resourceVersions of a model's cached objects; None if they are not known.

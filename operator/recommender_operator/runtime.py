@@ -14,15 +14,10 @@ from pathlib import Path
 import aiohttp
 
 from recommender_operator import instances, notifying
-from recommender_operator.adapters.caches.cached_kube import CachedKube
-from recommender_operator.adapters.caches.kinds import KINDS, KINDS_WITH_KEDA, Caches
-from recommender_operator.adapters.caches.watching import ApiSource
+from recommender_operator.adapters import model_caches
 from recommender_operator.adapters.counters import experiments, gateway, prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
 from recommender_operator.adapters.counters.port import SampleProvider
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import Kube, NotLeaderError, Object
-from recommender_operator.adapters.kubernetes.transport import LogIn, Transport, log_in
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import HttpPoster
 from recommender_operator.adapters.objects.baselines import BaselineStore
@@ -36,22 +31,29 @@ from recommender_operator.adapters.traffic.port import Traffic
 from recommender_operator.api import base_url
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.asking import SmokeAsker
+from recommender_operator.controller.cached_kube import CachedKube
+from recommender_operator.controller.caches import Caches
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.health import Health, Limits, StaleError
+from recommender_operator.controller.kube import Kube, NotLeaderError, Object
+from recommender_operator.controller.schedule import spread
+from recommender_operator.controller.transport import LogIn, Transport, log_in
+from recommender_operator.controller.watching import ApiSource
+from recommender_operator.controller.workqueue import Observer as QueueObserver
+from recommender_operator.controller.workqueue import WorkQueue
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
 from recommender_operator.fills import Fills
-from recommender_operator.health import Health, Limits, StaleError
 from recommender_operator.instances import Claims, Release, is_labelled
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key, Reconciler
+from recommender_operator.resources.labels import MANAGER
 from recommender_operator.rests import Rests
 from recommender_operator.retrainings import Retrainings
-from recommender_operator.schedule import spread
 from recommender_operator.settings import Settings
 from recommender_operator.unwatched import Unwatched
-from recommender_operator.workqueue import Observer as QueueObserver
-from recommender_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +94,19 @@ class Runtime:
             concurrency=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
         )
-        self._kube = OfficialKube(transport, observe=self.metrics.api_request, fence=fence)
+        self._kube = OfficialKube(
+            transport, manager=MANAGER, observe=self.metrics.api_request, fence=fence
+        )
         self._caches = Caches(
             ApiSource(transport, observe=self.metrics.api_request),
+            model_caches.watched(
+                model_caches.CHILDREN_WITH_KEDA if settings.keda else model_caches.CHILDREN,
+                selector=instances.selector(settings.instance),
+            ),
             namespaces=settings.watch_namespaces,
             wake=lambda namespace, model: self.wake(Key(namespace, model)),
             known=self._known,
-            figures=self.metrics,
-            models=instances.selector(settings.instance),
-            kinds=KINDS_WITH_KEDA if settings.keda else KINDS,
+            metrics=self.metrics,
         )
         self._sessions: list[aiohttp.ClientSession] = []
         rests: Rests[Key] = Rests(
@@ -195,7 +201,7 @@ class Runtime:
         notifier = notifying.notifier(self._settings, self._kube, session, self.metrics, self._now)
         self._reconciler = self._assemble(CachedKube(self._kube, self._caches), notifier)
         # Later lists and changes wake models themselves.
-        for namespace, model in self._caches.models():
+        for namespace, model in self._caches.parents():
             self.wake(Key(namespace, model))
         self._tasks.append(asyncio.create_task(notifier.run(), name="notifications"))
         self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BASELINES,
     BUDGETS,
@@ -20,10 +20,9 @@ from recommender_operator.adapters.kubernetes.port import (
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
-    Object,
-    Resource,
 )
 from recommender_operator.adapters.objects import events
+from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
     autoscaling,

@@ -6,17 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    MODELS,
-    VERSIONS,
-    ConflictError,
-    KubeError,
-    Object,
-    Resource,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, MODELS, VERSIONS
 from recommender_operator.adapters.objects.owned_writes import (
     Claim,
     ForeignObjectError,
@@ -27,6 +17,8 @@ from recommender_operator.adapters.objects.typed import model_object, version_ob
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import ConflictError, KubeError, Object, Resource
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import http_route, model_version, names

@@ -9,12 +9,12 @@ import pytest
 from aiohttp import web
 
 from recommender_operator import notifying
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import MODELS
+from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import HttpPoster
 from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.api.version import VersionStage
+from recommender_operator.controller.client import OfficialKube
 from recommender_operator.metrics import Metrics
 from recommender_operator.runtime import utc_now
 from recommender_operator.settings import load

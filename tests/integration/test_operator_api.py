@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
-    KubeError,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.typed import model_object, version_object
@@ -30,6 +27,8 @@ from recommender_operator.api.version_experiment import (
     ExperimentStatus,
     MetricComparison,
 )
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import KubeError, Resource
 from recommender_operator.observed import PLAIN, JobKind, ModelObject, Routing, VersionObject
 from recommender_operator.resources import fresh, jobs, model_version, names
 from recommender_operator.resources.assignment import Assignment

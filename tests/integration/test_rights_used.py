@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.caches.kinds import KINDS
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters import model_caches
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BASELINES,
     BUDGETS,
@@ -25,13 +24,12 @@ from recommender_operator.adapters.kubernetes.port import (
     JOBS,
     MODELS,
     NETWORK_POLICIES,
-    PODS,
     VERSIONS,
-    Object,
-    Resource,
 )
 from recommender_operator.adapters.objects.events import QUIET, EventRecorder
 from recommender_operator.adapters.objects.typed import model_object
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import PODS, Object, Resource
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import isolation, jobs, labels, model_version, names
 from tests.cluster import settings
@@ -313,7 +311,7 @@ async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -
 async def watch_every_kind(config: pathlib.Path) -> None:
     """Watch each kind once; other tests watch only those that the API server serves just then."""
     install_trainer()
-    every = {Right(kind.group, kind.plural, "watch") for kind in KINDS}
+    every = {Right(kind.group, kind.plural, "watch") for kind in model_caches.watched().kinds}
     async with caching(config):
         await until("watched", lambda: every <= used().rights)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from recommender_operator.adapters.counters.experiments import UsersReader
 from recommender_operator.adapters.counters.port import SampleProvider
-from recommender_operator.adapters.kubernetes.port import Kube
 from recommender_operator.adapters.objects.baselines import BaselineStore
 from recommender_operator.adapters.objects.claims import ClaimReader
 from recommender_operator.adapters.objects.platform import PlatformReader
@@ -16,6 +15,7 @@ from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Traffic
 from recommender_operator.asking import SmokeAsker
+from recommender_operator.controller.kube import Kube
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
 from recommender_operator.fills import Fills

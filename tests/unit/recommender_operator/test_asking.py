@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import PODS, VERSIONS
+from recommender_operator.adapters.kinds import VERSIONS
 from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.api.spec import DataSource
 from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus, VersionStage
+from recommender_operator.controller.kube import PODS
 from recommender_operator.decide import decide
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Observed, ServiceState

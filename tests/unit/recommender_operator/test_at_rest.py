@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.actions import Decision, DropBaseline
-from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, MODELS
+from recommender_operator.adapters.kinds import HTTP_ROUTES, MODELS
 from recommender_operator.api.conditions import ConditionType
 from recommender_operator.decide import decide
 from recommender_operator.observe import Snapshot

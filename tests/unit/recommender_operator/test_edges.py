@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from recommender_operator import __main__ as command
-from recommender_operator import logs
 from recommender_operator.api.version import VersionDecision, VersionStage
+from recommender_operator.controller import logs
 from recommender_operator.metrics import MAX_DECISIONS, Metrics, version
 from recommender_operator.notifications.receivers import Receiver, ReceiverType
 from recommender_operator.observed import VersionObject

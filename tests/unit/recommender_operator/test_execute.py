@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BASELINES,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -19,9 +19,6 @@ from recommender_operator.adapters.kubernetes.port import (
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
-    ConflictError,
-    KubeError,
-    Resource,
 )
 from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.api.version import (
@@ -31,6 +28,7 @@ from recommender_operator.api.version import (
     VersionDecision,
     VersionStage,
 )
+from recommender_operator.controller.kube import ConflictError, KubeError, Resource
 from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Claim, JobKind, Observed

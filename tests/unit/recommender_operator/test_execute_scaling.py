@@ -7,15 +7,15 @@ import dataclasses
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     INFERENCE_SERVICES,
     MODELS,
-    PODS,
     SCALED_OBJECTS,
     VERSIONS,
 )
 from recommender_operator.api.version import Artifact, ModelVersionStatus, VersionStage
+from recommender_operator.controller.kube import PODS
 from recommender_operator.resources import autoscaling, model_version, scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import NOW

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from recommender_operator import figures
 from recommender_operator.actions import DeleteVersion, UpdateVersion
-from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS
+from recommender_operator.adapters.kinds import MODELS, VERSIONS
 from recommender_operator.api.spec_experiment import MAX_FURTHER
 from recommender_operator.api.status import (
     DriftStatus,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.adapters.kubernetes.port import EVENTS, MODELS, ConflictError
+from recommender_operator.adapters.kinds import EVENTS, MODELS
+from recommender_operator.controller.kube import ConflictError
 from recommender_operator.instances import (
     DELETING_WAIT,
     FOREIGN_WAIT,

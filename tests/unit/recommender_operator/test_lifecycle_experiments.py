@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import EVENTS, HTTP_ROUTES, MODELS, VERSIONS
+from recommender_operator.adapters.kinds import EVENTS, HTTP_ROUTES, MODELS, VERSIONS
 from recommender_operator.resources import assignment, http_route
 from tests.unit.recommender_operator.stories import Story
 

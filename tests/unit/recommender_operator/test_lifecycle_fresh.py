@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    VERSIONS,
-    KubeError,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, VERSIONS
+from recommender_operator.controller.kube import KubeError
 from recommender_operator.resources import fresh, http_route
 from tests.unit.recommender_operator.stories import Story, end_of_two
 

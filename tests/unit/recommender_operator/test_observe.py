@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
-    PODS,
     TRAIN_JOBS,
     VERSIONS,
 )
 from recommender_operator.adapters.objects.typed import ObservationError, version_object
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.api.version import VersionStage
+from recommender_operator.controller.kube import PODS
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs

@@ -17,10 +17,11 @@ import pytest
 import yaml
 from aiohttp import web
 
-from recommender_operator import handlers, login, probes
-from recommender_operator.adapters.kubernetes.port import NotLeaderError
-from recommender_operator.election import LostLeaseError
-from recommender_operator.health import StaleError
+from recommender_operator import handlers
+from recommender_operator.controller import login, probes
+from recommender_operator.controller.election import LostLeaseError
+from recommender_operator.controller.health import StaleError
+from recommender_operator.controller.kube import NotLeaderError
 from recommender_operator.process import Process
 from recommender_operator.reconcile import Key
 from recommender_operator.runtime import FENCED_WAIT, LookTimeoutError, Runtime

@@ -8,7 +8,7 @@ import datetime
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import MODELS
+from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.api.status import ModelClock, RecommenderModelStatus, Stage

@@ -7,16 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    JOBS,
-    MODELS,
-    VERSIONS,
-    KubeError,
-)
+from recommender_operator.adapters.kinds import EVENTS, JOBS, MODELS, VERSIONS
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS
+from recommender_operator.controller.kube import KubeError
 from recommender_operator.observed import ModelObject, VersionObject
 from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig

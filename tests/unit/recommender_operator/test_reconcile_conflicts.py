@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    JOBS,
-    MODELS,
-    VERSIONS,
-    ConflictError,
-    NotLeaderError,
-    Resource,
-)
+from recommender_operator.adapters.kinds import EVENTS, JOBS, MODELS, VERSIONS
+from recommender_operator.controller.kube import ConflictError, NotLeaderError, Resource
 from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import status_writes

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    JOBS,
-    MODELS,
-    VERSIONS,
-    KubeError,
-    Resource,
-)
+from recommender_operator.adapters.kinds import JOBS, MODELS, VERSIONS
 from recommender_operator.adapters.objects.finalizer import FINALIZER
+from recommender_operator.controller.kube import KubeError, Resource
 from recommender_operator.resources import names
 from tests.fakes.kube import NOW
 from tests.fakes.objects import add_model

@@ -8,13 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    HTTP_ROUTES,
-    JOBS,
-    MODELS,
-    VERSIONS,
-)
+from recommender_operator.adapters.kinds import EVENTS, HTTP_ROUTES, JOBS, MODELS, VERSIONS
 from recommender_operator.adapters.traffic.port import TrafficError
 from recommender_operator.api.status import Stage
 from recommender_operator.reconcile import TRAFFIC_GRACE, TRAFFIC_PAUSE

@@ -11,7 +11,7 @@ import pytest
 
 from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.counters.experiments import NoCollector
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BASELINES,
     CLAIMS,
     EVENTS,
@@ -19,10 +19,9 @@ from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     JOBS,
     MODELS,
-    PODS,
     VERSIONS,
-    KubeError,
 )
+from recommender_operator.controller.kube import PODS, KubeError
 from recommender_operator.fills import Fills
 from recommender_operator.observed import CollectorReading
 from recommender_operator.reconcile import Key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recommender_operator.schedule import SPREAD, SPREAD_FROM, spread
+from recommender_operator.controller.schedule import SPREAD, SPREAD_FROM, spread
 
 CHANCES = st.floats(0, 1)
 

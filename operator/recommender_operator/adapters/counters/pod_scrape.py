@@ -19,7 +19,6 @@ from recommender_operator.adapters.counters.metrics_page import (
     product_lines,
 )
 from recommender_operator.adapters.counters.port import SampleError
-from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods.http import (
     TIMEOUT,
     ExchangeError,
@@ -29,6 +28,7 @@ from recommender_operator.adapters.pods.http import (
 )
 from recommender_operator.adapters.pods.parsing import parsed
 from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.controller import redaction
 from recommender_operator.observed import PodCounters, Sample
 from recommender_operator.resources import fresh
 

@@ -16,9 +16,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from recommender_operator.adapters.kubernetes.port import KubeError, NotLeaderError
 from recommender_operator.adapters.notifications.post import Poster, PostError
 from recommender_operator.adapters.notifications.record import Record
+from recommender_operator.controller.kube import KubeError, NotLeaderError
 from recommender_operator.notifications import bodies, pacing
 from recommender_operator.notifications.facts import RECENT, Fact
 from recommender_operator.notifications.receivers import Receiver

@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Callable
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.kubernetes.port import EVENTS, Kube
+from recommender_operator.adapters.kinds import EVENTS
 from recommender_operator.adapters.objects.events import manifest
+from recommender_operator.controller.kube import Kube
 from recommender_operator.notifications import bodies
 from recommender_operator.notifications.facts import Fact
 from recommender_operator.notifications.receivers import Receiver

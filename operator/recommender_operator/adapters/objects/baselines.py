@@ -13,14 +13,15 @@ import dataclasses
 import logging
 from collections.abc import Collection, Mapping
 
-from recommender_operator.adapters.kubernetes.port import BASELINES, KINDS, Kube, KubeError, Object
+from recommender_operator.adapters.kinds import BASELINES, KINDS
 from recommender_operator.adapters.objects import owned
 from recommender_operator.adapters.objects.owned_writes import (
     Claim,
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.pods import redaction
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.observed import Baseline, ModelObject, VersionObject
 from recommender_operator.resources import baselines, labels
 from recommender_operator.resources.baselines import BaselineTooLargeError

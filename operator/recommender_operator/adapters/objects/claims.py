@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 
-from recommender_operator.adapters.kubernetes.port import CLAIMS, Kube, Object
+from recommender_operator.adapters.kinds import CLAIMS
 from recommender_operator.api import sub_paths
+from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import Claim
 from recommender_operator.resources import labels
 

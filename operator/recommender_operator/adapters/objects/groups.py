@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.adapters.pods import states as pods
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources.jobs import CONTAINER
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
 

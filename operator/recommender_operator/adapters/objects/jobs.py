@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from recommender_operator.adapters.kubernetes.port import Kube, Object
 from recommender_operator.adapters.objects import groups
-from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods import states as pods
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources import labels
 

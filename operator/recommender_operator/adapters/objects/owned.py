@@ -9,17 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
-from recommender_operator.adapters.kubernetes.port import (
-    JOBS,
-    KINDS,
-    MODELS,
-    TRAIN_JOBS,
-    VERSIONS,
-    Object,
-)
+from recommender_operator.adapters.kinds import JOBS, KINDS, MODELS, TRAIN_JOBS, VERSIONS
 from recommender_operator.adapters.pods.states import label
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.spec_rollout import TrafficMode
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import fresh, labels, ownership
 

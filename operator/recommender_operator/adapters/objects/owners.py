@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     CONFIGURATIONS,
     DEPLOYMENTS,
     INFERENCE_SERVICES,
@@ -34,11 +34,9 @@ from recommender_operator.adapters.kubernetes.port import (
     REVISIONS,
     TRAIN_JOBS,
     VERSIONS,
-    Kube,
-    Object,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned import Controller, controller_of
+from recommender_operator.controller.kube import Kube, Object, Resource
 from recommender_operator.resources import fresh
 from recommender_operator.resources.labels import Component
 

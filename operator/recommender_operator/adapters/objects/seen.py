@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recommender_operator.adapters.kubernetes.port import Object, Resource
+from recommender_operator.controller.kube import Object, Resource
 
 
 class Seen:

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import pydantic
 
-from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.api.base import GROUP, ApiModel
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import labels
 

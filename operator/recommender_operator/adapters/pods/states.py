@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recommender_operator.adapters.kubernetes.port import Object
-from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
 

@@ -7,14 +7,12 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     KINDS,
     NETWORK_POLICIES,
-    Kube,
-    Object,
 )
 from recommender_operator.adapters.objects.owned_writes import Claim, OwnedObjects
 from recommender_operator.adapters.pods import states as podstates
@@ -29,6 +27,7 @@ from recommender_operator.adapters.traffic.refused_services import RefusedServic
 from recommender_operator.adapters.traffic.scaler_steps import keeps_replicas, scaled_by_keda
 from recommender_operator.adapters.traffic.scalers import Scalers
 from recommender_operator.api.spec import ServingSpec
+from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
 from recommender_operator.resources import (
     autoscaling,

@@ -16,8 +16,9 @@ from typing import Protocol
 
 import msgspec
 
-from recommender_operator.adapters.kubernetes.port import GRPC_ROUTES, HTTP_ROUTES, Kube
+from recommender_operator.adapters.kinds import GRPC_ROUTES, HTTP_ROUTES
 from recommender_operator.api import host_names
+from recommender_operator.controller.kube import Kube
 from recommender_operator.observed import Rival
 from recommender_operator.resources.options import Options
 

@@ -22,14 +22,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BUDGETS,
     INFERENCE_SERVICES,
     KINDS,
     NETWORK_POLICIES,
     REVISIONS,
-    Kube,
-    Object,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.traffic import refused_accounts
@@ -47,6 +45,7 @@ from recommender_operator.adapters.traffic.port import (
 )
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.version import TERMINAL
+from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
 from recommender_operator.resources import disruption, inference_service, isolation, labels
 from recommender_operator.resources.options import Options

@@ -6,8 +6,8 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 
-from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.adapters.traffic.port import ready_condition
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import TrafficState
 from recommender_operator.resources import labels
 

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from recommender_operator.adapters.kubernetes.port import VERSIONS, Object
+from recommender_operator.adapters.kinds import VERSIONS
 from recommender_operator.adapters.objects.owned_writes import Claim
 from recommender_operator.adapters.objects.seen import Seen
-from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods import restarts as podrestarts
 from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import (
     PLAIN,
     ModelObject,

@@ -6,8 +6,8 @@ template. With a refused account it could be rejected, or start pods as that acc
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.api import service_accounts
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import labels
 from recommender_operator.resources.options import Options

@@ -11,8 +11,8 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from recommender_operator.adapters.kubernetes.port import KubeError
-from recommender_operator.adapters.pods import redaction
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import KubeError
 from recommender_operator.observed import ModelObject
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 
-from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, SCALED_OBJECTS, Object
-from recommender_operator.adapters.pods import redaction
+from recommender_operator.adapters.kinds import AUTOSCALERS, SCALED_OBJECTS
 from recommender_operator.adapters.pods import states as podstates
 from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options

@@ -14,23 +14,17 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable
 
-from recommender_operator.adapters.kubernetes.port import (
-    AUTOSCALERS,
-    KINDS,
-    SCALED_OBJECTS,
-    Kube,
-    KubeError,
-    Object,
-)
+from recommender_operator.adapters.kinds import AUTOSCALERS, KINDS, SCALED_OBJECTS
 from recommender_operator.adapters.objects.owned_writes import (
     Claim,
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
 from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.observed import Scaling
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component

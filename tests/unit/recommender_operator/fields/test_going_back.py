@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from recommender_operator.adapters.counters.experiments import NoCollector
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BUDGETS,
     HTTP_ROUTES,

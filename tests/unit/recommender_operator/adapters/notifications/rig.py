@@ -8,7 +8,7 @@ import contextlib
 import datetime
 from collections.abc import AsyncIterator
 
-from recommender_operator.adapters.kubernetes.port import EVENTS
+from recommender_operator.adapters.kinds import EVENTS
 from recommender_operator.adapters.notifications.courier import Courier, Job, Tools
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import PostError

@@ -7,9 +7,10 @@ import logging
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import EVENTS, KubeError, NotLeaderError
+from recommender_operator.adapters.kinds import EVENTS
 from recommender_operator.adapters.notifications.courier import QUEUE
 from recommender_operator.adapters.notifications.post import PostError
+from recommender_operator.controller.kube import KubeError, NotLeaderError
 from recommender_operator.notifications import pacing
 from recommender_operator.notifications.facts import RECENT
 from tests.unit.recommender_operator.adapters.notifications.rig import (

@@ -7,7 +7,7 @@ import collections
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import EVENTS
+from recommender_operator.adapters.kinds import EVENTS
 from recommender_operator.adapters.notifications.courier import QUEUE
 from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.notifications.post import PostError

@@ -8,16 +8,12 @@ import datetime
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    BASELINES,
-    ConflictError,
-    KubeError,
-    Object,
-)
+from recommender_operator.adapters.kinds import BASELINES
 from recommender_operator.adapters.objects import baselines as stores
 from recommender_operator.adapters.objects.baselines import BaselineStore
 from recommender_operator.adapters.objects.owned_writes import Claim, ForeignObjectError
 from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.controller.kube import ConflictError, KubeError, Object
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
 from tests.fakes.documents import copied

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import CLAIMS
+from recommender_operator.adapters.kinds import CLAIMS
 from recommender_operator.adapters.objects import claims
 from recommender_operator.adapters.objects.claims import FRESH, FRESH_PROBLEM, ClaimReader
 from recommender_operator.observed import Claim

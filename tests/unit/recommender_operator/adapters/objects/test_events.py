@@ -8,13 +8,10 @@ import datetime
 import pytest
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    KubeError,
-    NotLeaderError,
-)
+from recommender_operator.adapters.kinds import EVENTS
 from recommender_operator.adapters.objects import events
 from recommender_operator.adapters.objects.events import OWED, EventRecorder
+from recommender_operator.controller.kube import KubeError, NotLeaderError
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import model
 

@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    JOBS,
-    MODELS,
-    VERSIONS,
-    ConflictError,
-    Object,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, JOBS, MODELS, VERSIONS
 from recommender_operator.adapters.objects.owned_writes import (
     TRIES,
     Claim,
@@ -21,6 +14,7 @@ from recommender_operator.adapters.objects.owned_writes import (
     OwnedObjects,
 )
 from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.controller.kube import ConflictError, Object
 from recommender_operator.resources import http_route
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube

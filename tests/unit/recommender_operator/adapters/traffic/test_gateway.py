@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, INFERENCE_SERVICES
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES
 from recommender_operator.adapters.traffic.accepted_routes import route_state
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.port import Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, INFERENCE_SERVICES
+from recommender_operator.adapters.kinds import AUTOSCALERS, INFERENCE_SERVICES
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.resources.labels import Component
 from tests.fakes.documents import copied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import labels

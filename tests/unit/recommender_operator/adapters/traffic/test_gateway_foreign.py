@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     NETWORK_POLICIES,
-    ConflictError,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
+from recommender_operator.controller.kube import ConflictError, Resource
 from recommender_operator.resources import http_route, isolation, labels
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube

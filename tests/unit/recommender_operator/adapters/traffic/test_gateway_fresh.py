@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    BUDGETS,
-    INFERENCE_SERVICES,
-    NAMESPACE_TERMINATING,
-    ConflictError,
-    KubeError,
-)
+from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES
 from recommender_operator.adapters.objects import owned
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.controller.kube import NAMESPACE_TERMINATING, ConflictError, KubeError
 from recommender_operator.observed import Routing
 from recommender_operator.resources import fresh
 from recommender_operator.resources.labels import Component

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.adapters.kubernetes.port import (
-    BUDGETS,
-    INFERENCE_SERVICES,
-    NETWORK_POLICIES,
-)
+from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES, NETWORK_POLICIES
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.resources import isolation
 from recommender_operator.resources.labels import Component

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import GRPC_ROUTES, HTTP_ROUTES, Resource
+from recommender_operator.adapters.kinds import GRPC_ROUTES, HTTP_ROUTES
 from recommender_operator.adapters.traffic.hosts import FRESH, FRESH_TO_WRITE, HostReader
+from recommender_operator.controller.kube import Resource
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 

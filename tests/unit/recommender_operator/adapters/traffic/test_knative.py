@@ -9,18 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.adapters.kubernetes.port import (
-    BUDGETS,
-    INFERENCE_SERVICES,
-    NETWORK_POLICIES,
-    ConflictError,
-    Object,
-    Resource,
-)
+from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES, NETWORK_POLICIES
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Subject, TrafficError, TrafficView
 from recommender_operator.api.version import VersionStage
+from recommender_operator.controller.kube import ConflictError, Object, Resource
 from recommender_operator.resources.ownership import controller_of
 from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
