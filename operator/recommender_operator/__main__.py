@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from recommender_operator.controller import logs
-from recommender_operator.metrics import version
-from recommender_operator.settings import Settings, SettingsError, load, variable
+from recommender_operator.metrics.operator_metrics import version
+from recommender_operator.process.settings import Settings, SettingsError, load, variable
 
 OK, FAILED, USAGE, NO_ACCESS, LOST_LEASE = 0, 1, 2, 3, 4
 
@@ -105,7 +105,7 @@ def _run() -> int:
 
 
 async def _operate(settings: Settings) -> None:
-    from recommender_operator.process import Process
+    from recommender_operator.process.operator_process import Process
 
     logger.info("recommender-operator %s starts", version())
     await Process(settings, end=_end).run()

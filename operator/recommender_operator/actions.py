@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
-from recommender_operator.analysis.filling import Filling
+from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import PLAIN, JobKind, Routing, Sample

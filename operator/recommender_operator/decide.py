@@ -12,48 +12,40 @@ from typing import assert_never
 
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
-from recommender_operator.observed import Observed
-from recommender_operator.phases.conditions import acceptance, erasures, project, without_effect
-from recommender_operator.phases.duties import (
-    commands,
-    delete,
-    history,
-    holding,
-    holdout,
-    ledger,
-    monitor,
-    rebuilding,
-    remembering,
+from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.lifecycle import (
+    annotation_requests,
+    champion_rebuild,
+    data_check,
+    deletion,
+    evaluation,
+    handled_requests,
+    history_limit,
+    publishing,
     rollback,
     services,
+    serving_finalizer,
     snapshots,
     standby,
     start,
-    supersede,
-)
-from recommender_operator.phases.stages import (
-    assigning,
-    canary,
-    data,
-    deploy,
-    evaluate,
-    publish,
-    smoke,
-    train,
+    training,
     workers,
 )
-from recommender_operator.phases.turn import Turn
+from recommender_operator.monitoring import drift_monitor, holdout_gain, rollback_count
+from recommender_operator.observed import Observed
+from recommender_operator.rollout import canary, deploy, smoke, user_assignment
+from recommender_operator.status import acceptance, erasures, model_status, settings_applied
 
 Step = Callable[[Turn], None]
 
 
 #: What every look reports, whatever it did.
 _REPORTS = (
-    rebuilding.step,
+    champion_rebuild.step,
     acceptance.step,
-    without_effect.step,
+    settings_applied.step,
     erasures.step,
-    project.step,
+    model_status.step,
 )
 
 
@@ -64,34 +56,34 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         observed: the observed state of the cluster.
         now: the time of the observation, with a time zone.
     """
-    if (rebuilt := rebuilding.decision(observed)) is not None:
+    if (rebuilt := champion_rebuild.decision(observed)) is not None:
         return rebuilt
-    turn = Turn(remembering.restored(observed), now)
+    turn = Turn(handled_requests.restored(observed), now)
     if observed.model.deleting:
-        delete.step(turn)
+        deletion.step(turn)
         return turn.finish()
     if not observed.platform.missing:
         for step in (
-            ledger.step,
+            rollback_count.step,
             rollback.step,
             standby.step,
-            supersede.step,
-            commands.step,
+            start.supersede,
+            annotation_requests.step,
             start.step,
         ):
             step(turn)
         _advance(turn)
-        assigning.step(turn)
-        ledger.step(turn)
+        user_assignment.step(turn)
+        rollback_count.step(turn)
         for step in (
-            monitor.step,
-            holdout.step,
+            drift_monitor.step,
+            holdout_gain.step,
             snapshots.step,
             services.step,
             workers.step,
-            holding.step,
-            history.step,
-            remembering.step,
+            serving_finalizer.step,
+            history_limit.step,
+            handled_requests.step,
         ):
             step(turn)
     for step in _REPORTS:
@@ -118,13 +110,13 @@ def step_of(stage: VersionStage) -> Step:
     """Return the step of a stage."""
     match stage:
         case VersionStage.PENDING | VersionStage.CHECKING_DATA:
-            return data.step
+            return data_check.step
         case VersionStage.TRAINING:
-            return train.step
+            return training.step
         case VersionStage.EVALUATING:
-            return evaluate.step
+            return evaluation.step
         case VersionStage.PUBLISHING:
-            return publish.step
+            return publishing.step
         case VersionStage.PUBLISHED | VersionStage.DEPLOYING:
             return deploy.step
         case VersionStage.SMOKE_TESTING:

@@ -1,7 +1,7 @@
 """The observed state of the cluster: the only input of `decide` besides the time.
 
 All values are frozen and plain, so that tests can write them by hand and generate them.
-`observe.py` reads them from the cluster.
+`reconcile/observer.py` reads them from the cluster.
 """
 
 from __future__ import annotations

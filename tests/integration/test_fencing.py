@@ -12,15 +12,15 @@ from recommender_operator.adapters.objects.owned_writes import (
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.objects.seen import Seen
-from recommender_operator.adapters.objects.typed import model_object, version_object
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.knative import KnativeTraffic
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
+from recommender_operator.adapters.objects.preconditions import Seen
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import ConflictError, KubeError, Object, Resource
 from recommender_operator.observed import ModelObject
-from recommender_operator.reconcile import Key
+from recommender_operator.reconcile.reconciler import Key
 from recommender_operator.resources import http_route, model_version, names
 from tests.integration.operator_api_rig import manifest, new_namespace
 from tests.unit.recommender_operator.operator_rig import Rig

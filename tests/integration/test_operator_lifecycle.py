@@ -21,7 +21,7 @@ from recommender_operator.adapters.kinds import (
 )
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import Kube, Object
-from recommender_operator.reconcile import Key
+from recommender_operator.reconcile.reconciler import Key
 from recommender_operator.resources import http_route
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig

@@ -26,12 +26,12 @@ from recommender_operator.adapters.kinds import (
     NETWORK_POLICIES,
     VERSIONS,
 )
-from recommender_operator.adapters.objects.events import QUIET, EventRecorder
-from recommender_operator.adapters.objects.typed import model_object
+from recommender_operator.adapters.objects.event_recorder import QUIET, EventRecorder
+from recommender_operator.adapters.objects.parsed_objects import model_object
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import PODS, Object, Resource
 from recommender_operator.observed import JobKind
-from recommender_operator.resources import isolation, jobs, labels, model_version, names
+from recommender_operator.resources import jobs, labels, model_version, names, network_policies
 from tests.cluster import settings
 from tests.fakes.objects import STANDARD_CHAIN, controller, link, pod
 from tests.integration import operator_account as account
@@ -143,7 +143,7 @@ async def test_foreign_objects_named_like_those_beside_a_service_are_read_but_no
     version = await serving(life, serving={"autoscaling": {"maxReplicas": 3}})
     for resource, name in (
         (BUDGETS, f"{version}-{labels.Component.TRANSFORMER}"),
-        (NETWORK_POLICIES, isolation.name(version)),
+        (NETWORK_POLICIES, network_policies.name(version)),
         (AUTOSCALERS, f"{version}-{labels.Component.TRANSFORMER}-scaler"),
     ):
         await stands_in_the_way(life, resource, name)

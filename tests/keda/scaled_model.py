@@ -18,7 +18,7 @@ from recommender_operator.adapters.kinds import (
 )
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import Object
-from recommender_operator.reconcile import Key
+from recommender_operator.reconcile.reconciler import Key
 from recommender_operator.resources import autoscaling, scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.integration import operator_api_rig as rig

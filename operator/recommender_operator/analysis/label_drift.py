@@ -16,10 +16,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from recommender_operator.analysis import tails
-from recommender_operator.analysis.labels import BINS, Labels, Ratio, added
-from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.analysis.reactions import Cause
+from recommender_operator.analysis import tail_probabilities
+from recommender_operator.analysis.drift_reactions import Cause
+from recommender_operator.analysis.label_sums import BINS, Labels, Ratio, added
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import DriftSpec
 
 DAYS = 7
@@ -178,7 +178,7 @@ def _window(spec: DriftSpec, week: int, through: int, labels: Labels, reference:
         calibration_test(labels, reference),
         *(test for b in range(BINS) if (test := _bin(b, labels, reference)) is not None),
     ]
-    adjusted = tails.holm([test.p_value for test in tests])
+    adjusted = tail_probabilities.holm([test.p_value for test in tests])
     significant = [t for t, p in zip(tests, adjusted, strict=True) if p <= spec.alpha]
     failed = [test for test in significant if test.effect >= spec.effect_floor]
     causes = {test.cause for test in failed}

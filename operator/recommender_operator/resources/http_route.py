@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from recommender_operator.api import host_names
 from recommender_operator.observed import PLAIN, ModelObject, Routing
-from recommender_operator.resources import assignment, fresh, interleaving, labels, shadowing
+from recommender_operator.resources import (
+    assignment_header,
+    baseline_deployment_names,
+    interleaving_headers,
+    labels,
+    shadow_headers,
+)
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -25,11 +31,11 @@ LAYOUT = "5"
 TEST_HEADER = "x-recommender-test"
 #: Headers that no client may set.
 _OURS = (
-    assignment.HEADER,
-    assignment.FORWARDED,
-    shadowing.HEADER,
-    shadowing.COPY,
-    interleaving.HEADER,
+    assignment_header.HEADER,
+    assignment_header.FORWARDED,
+    shadow_headers.HEADER,
+    shadow_headers.COPY,
+    interleaving_headers.HEADER,
 )
 
 
@@ -84,7 +90,7 @@ def _receivers(weights: Mapping[str, int], header: str) -> Mapping[str, int]:
     """Return the percent of the requests by version, for a header that assigns the users."""
     if not header:
         return weights
-    users = assignment.parse(header)
+    users = assignment_header.parse(header)
     others = [version for version in weights if users and version != users.candidate]
     if (
         users is None
@@ -99,7 +105,7 @@ def _shared(receivers: Mapping[str, int], routing: Routing) -> Mapping[str, int]
     """Return the receivers with the champion's fresh deployment beside it, or in its place."""
     if not routing.fresh:
         return receivers
-    champion, part = fresh.version_of(routing.fresh), routing.fresh_weight
+    champion, part = baseline_deployment_names.version_of(routing.fresh), routing.fresh_weight
     if not 0 < part <= receivers.get(champion, 0):
         raise ValueError(f"{champion} has no {part} % for {routing.fresh} of {dict(receivers)}")
     return {**receivers, champion: receivers[champion] - part, routing.fresh: part}
@@ -122,9 +128,9 @@ def _rules(receivers: Mapping[str, int], values: Mapping[str, str], tester: str)
 def _set_by(routing: Routing) -> dict[str, str]:
     """Return the headers that the route sets, by name."""
     values = {
-        assignment.HEADER: routing.experiment,
-        shadowing.HEADER: routing.shadow,
-        interleaving.HEADER: routing.interleaving,
+        assignment_header.HEADER: routing.experiment,
+        shadow_headers.HEADER: routing.shadow,
+        interleaving_headers.HEADER: routing.interleaving,
     }
     return {name: value for name, value in values.items() if value}
 
@@ -181,9 +187,9 @@ def weights_of(route: Manifest) -> dict[str, int]:
     rule = _rules_of(route)[-1]
     weights: dict[str, int] = {}
     for deployment, weight in _receivers_in(rule).items():
-        version = fresh.version_of(deployment)
+        version = baseline_deployment_names.version_of(deployment)
         weights[version] = weights.get(version, 0) + weight
-    users = assignment.parse(_set_in(rule, assignment.HEADER))
+    users = assignment_header.parse(_set_in(rule, assignment_header.HEADER))
     if users is None or len(weights) != 1 or users.candidate in weights:
         return weights
     return {next(iter(weights)): 100 - users.percent, users.candidate: users.percent}
@@ -208,13 +214,13 @@ def routing_of(route: Manifest) -> Routing:
         if headers and names and headers[0].get("name") == TEST_HEADER:
             tester, tested = str(headers[0].get("value")), names[0].removesuffix(SERVICE_SUFFIX)
     receivers = _receivers_in(rules[-1])
-    beside = next(filter(fresh.is_fresh, receivers), "")
+    beside = next(filter(baseline_deployment_names.is_fresh, receivers), "")
     return Routing(
-        experiment=_set_in(rules[-1], assignment.HEADER),
+        experiment=_set_in(rules[-1], assignment_header.HEADER),
         tester=tester,
         tested=tested,
-        shadow=_set_in(rules[-1], shadowing.HEADER),
-        interleaving=_set_in(rules[-1], interleaving.HEADER),
+        shadow=_set_in(rules[-1], shadow_headers.HEADER),
+        interleaving=_set_in(rules[-1], interleaving_headers.HEADER),
         fresh=beside,
         fresh_weight=receivers.get(beside, 0),
     )

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from recommender_operator.api.version_experiment import ArmStatus
-from recommender_operator.experiments.further import Arm
+from recommender_operator.experiments.extra_arm_tests import Arm
 from tests.unit.recommender_operator.experiment_worlds import (
     CLICKS,
     PLAN,

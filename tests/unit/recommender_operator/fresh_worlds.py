@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.api.version import FreshChampion
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
@@ -36,7 +36,7 @@ def waiting(**sections: object) -> World:
 
 
 def deployment(world: World) -> str:
-    return fresh.deployment(world.stable())
+    return baseline_deployment_names.deployment(world.stable())
 
 
 def candidate(world: World) -> str:

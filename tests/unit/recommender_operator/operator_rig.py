@@ -5,26 +5,26 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from recommender_operator.adapters.counters.experiments import UsersReader
-from recommender_operator.adapters.counters.port import SampleProvider
-from recommender_operator.adapters.objects.baselines import BaselineStore
-from recommender_operator.adapters.objects.claims import ClaimReader
+from recommender_operator.adapters.counters.collector_client import UsersReader
+from recommender_operator.adapters.counters.sample_provider import SampleProvider
+from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.platform import PlatformReader
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.hosts import HostReader
-from recommender_operator.adapters.traffic.knative import KnativeTraffic
-from recommender_operator.adapters.traffic.port import Traffic
-from recommender_operator.asking import SmokeAsker
+from recommender_operator.adapters.objects.volume_claims import ClaimReader
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.route_hosts import HostReader
+from recommender_operator.adapters.traffic.traffic_port import Traffic
 from recommender_operator.controller.kube import Kube
 from recommender_operator.decide import decide
-from recommender_operator.execute import Executor
-from recommender_operator.fills import Fills
-from recommender_operator.metrics import Metrics
-from recommender_operator.observe import Observer
-from recommender_operator.reconcile import Decide, Key, Reconciler
+from recommender_operator.metrics.operator_metrics import Metrics
+from recommender_operator.reconcile.executor import Executor
+from recommender_operator.reconcile.idle_models import Rests, Trace
+from recommender_operator.reconcile.observer import Observer
+from recommender_operator.reconcile.reconciler import Decide, Key, Reconciler
+from recommender_operator.reconcile.smoke_runner import SmokeAsker
+from recommender_operator.reconcile.uncached_reads import Unwatched
+from recommender_operator.reconcile.window_polling import Fills
 from recommender_operator.resources.options import Options
-from recommender_operator.rests import Rests, Trace
-from recommender_operator.unwatched import Unwatched
 from tests.fakes.answers import FakeSamples, FakeSmoke
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS

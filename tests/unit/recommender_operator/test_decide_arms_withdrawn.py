@@ -7,11 +7,11 @@ import datetime
 import pytest
 
 from recommender_operator import actions as a
+from recommender_operator.context import routing
+from recommender_operator.context.reconcile_context import Turn
 from recommender_operator.experiments.decision import Decision, Kind
-from recommender_operator.experiments.further import Arm
-from recommender_operator.phases import routing
-from recommender_operator.phases.stages.experiment_record import Finding, note
-from recommender_operator.phases.turn import Turn
+from recommender_operator.experiments.extra_arm_tests import Arm
+from recommender_operator.rollout.experiment_record import Finding, note
 from tests.unit.recommender_operator.arm_worlds import (
     FORMER,
     arm,

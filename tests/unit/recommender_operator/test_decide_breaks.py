@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from unittest import mock
 
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Baseline
-from recommender_operator.phases.stages import windows
+from recommender_operator.rollout import counter_windows
 from tests.unit.recommender_operator.drift_worlds import (
     canary,
     live,
@@ -154,7 +154,7 @@ def test_a_break_that_short_steps_missed_is_detected_after_the_promotion() -> No
 def test_a_break_window_whose_start_cannot_be_stored_is_retried_later() -> None:
     world, oracle = serving()
     name = canary(world, oracle)
-    key = windows.break_key(world.versions[name])
+    key = counter_windows.break_key(world.versions[name])
     world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
     look(world, oracle, 1)
     assert world.baselines[key].error

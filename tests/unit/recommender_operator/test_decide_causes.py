@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.observed import CollectorReading
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import DRIFT, canary, look, serving, settle

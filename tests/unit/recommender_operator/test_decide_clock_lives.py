@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.phases.duties.standby import HOLD
+from recommender_operator.analysis.step_verdict import Verdict
+from recommender_operator.lifecycle.standby import HOLD
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, settle
 from tests.unit.recommender_operator.experiment_worlds import reasons
 from tests.unit.recommender_operator.test_decide_causes import FEWER, SWAPPED, labelled

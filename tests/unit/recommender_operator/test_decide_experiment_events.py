@@ -10,10 +10,10 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
+from recommender_operator.context.reconcile_context import Turn
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.phases.turn import Turn
 from tests.unit.recommender_operator.experiment_worlds import (
     PLAN,
     Judge,

@@ -7,10 +7,10 @@ from unittest import mock
 import pytest
 
 from recommender_operator import actions as a
-from recommender_operator.analysis.window import window_stats
+from recommender_operator.analysis.counter_window import window_stats
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.phases.stages import breaks
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
+from recommender_operator.rollout import input_breakage
 from tests.unit.recommender_operator.drift_worlds import DRIFT
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
 from tests.unit.recommender_operator.fresh_worlds import (
@@ -68,7 +68,7 @@ def test_people_see_it_in_the_status_and_in_an_event() -> None:
 def test_without_the_field_there_is_none() -> None:
     world = in_canary()
     assert (world.routing, world.status.fresh_champion) == (PLAIN, None)
-    assert not list(filter(fresh.is_fresh, world.services))
+    assert not list(filter(baseline_deployment_names.is_fresh, world.services))
 
 
 def test_the_first_version_has_none() -> None:
@@ -76,7 +76,9 @@ def test_the_first_version_has_none() -> None:
     world.settle()
     assert world.stages() == {17: "Promoted"}
     assert not [
-        x for x in world.log if isinstance(x, a.EnsureService) and fresh.is_fresh(x.version)
+        x
+        for x in world.log
+        if isinstance(x, a.EnsureService) and baseline_deployment_names.is_fresh(x.version)
     ]
 
 
@@ -143,7 +145,7 @@ def test_switched_off_the_step_begins_again_with_the_champions_other_pods() -> N
     assert not [key for key in world.baselines if key.startswith("step/")]
     world.settle()
     assert world.stages()[2] == "Promoted"
-    assert not list(filter(fresh.is_fresh, world.services))
+    assert not list(filter(baseline_deployment_names.is_fresh, world.services))
 
 
 def test_switched_on_in_a_step_it_serves_from_the_next_one_on() -> None:
@@ -165,7 +167,7 @@ def test_while_paused_none_begins_but_one_that_dies_still_loses_its_requests() -
     world.edit(paused=True)
     world.edit(rollout=FRESH)
     world.watch(30)
-    assert not list(filter(fresh.is_fresh, world.services))
+    assert not list(filter(baseline_deployment_names.is_fresh, world.services))
     world = beside()
     world.edit(paused=True)
     world.services[deployment(world)].turn(ready=False)
@@ -188,7 +190,7 @@ def test_while_a_standby_answers_it_has_no_requests() -> None:
     assert world.status.previous in world.route
     assert world.routing == PLAIN
     world.services[world.stable()].turn(ready=True)
-    name = fresh.deployment(world.stable())
+    name = baseline_deployment_names.deployment(world.stable())
     while world.routing.fresh != name:
         assert not counted(world.reconcile(), name), "it has no requests yet"
         world.tick()
@@ -253,10 +255,10 @@ def test_breaks_compare_the_candidate_with_it_and_later_with_all_of_the_former_c
         world.tick()
     (start,) = [b for key, b in world.baselines.items() if key.startswith("rollout/")]
     (end,) = [b for key, b in world.baselines.items() if key.startswith("step/")]
-    both = {former, fresh.deployment(former)}
+    both = {former, baseline_deployment_names.deployment(former)}
     assert both <= set(start.samples)
     assert both <= set(end.samples)
-    with mock.patch.object(breaks, "window_stats", wraps=window_stats) as counted:
+    with mock.patch.object(input_breakage, "window_stats", wraps=window_stats) as counted:
         world.reconcile()
     (before, after), _ = counted.call_args
     assert set(before) == set(after) == {f"{name}-pod" for name in both}

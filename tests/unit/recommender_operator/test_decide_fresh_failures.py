@@ -8,9 +8,9 @@ from unittest import mock
 import pytest
 
 from recommender_operator import actions as a
-from recommender_operator.analysis.window import window_stats
+from recommender_operator.analysis.counter_window import window_stats
 from recommender_operator.observed import PLAIN, Baseline
-from recommender_operator.phases.stages import breaks, fresh_champion, readiness
+from recommender_operator.rollout import baseline_deployment, input_breakage, readiness
 from tests.unit.recommender_operator.drift_worlds import DRIFT
 from tests.unit.recommender_operator.experiment_worlds import reasons
 from tests.unit.recommender_operator.fresh_worlds import (
@@ -149,7 +149,7 @@ def test_one_that_is_whole_again_within_the_grace_loses_nothing() -> None:
 def test_one_whose_counters_stay_unread_loses_its_share_before_the_deadline_of_the_step() -> None:
     world = beside(analysis={"deadlineSeconds": 300, "stepSeconds": 100})
     world.mute.add(deployment(world))
-    world.watch(fresh_champion.UNREAD.total_seconds())
+    world.watch(baseline_deployment.UNREAD.total_seconds())
     assert world.routing.fresh == deployment(world)
     world.watch(10)
     assert world.routing == PLAIN
@@ -223,7 +223,7 @@ def test_one_that_restarted_does_not_void_what_the_former_champion_served(restar
         world.services[name].crash()
     while world.stable() == former:
         world.watch(5)
-    with mock.patch.object(breaks, "window_stats", wraps=window_stats) as counted:
+    with mock.patch.object(input_breakage, "window_stats", wraps=window_stats) as counted:
         world.reconcile()
     (before, after), _ = counted.call_args
     counts = [former] if restarts else [former, name]

@@ -14,20 +14,20 @@ from recommender_collector.api.experiment_routes import shown
 from recommender_collector.experiments import moments as counted
 from recommender_collector.experiments.moments import COMPONENTS, UserMoments
 from recommender_collector.store.experiment_store import Account
-from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.decide import decide
+from recommender_operator.metrics import model_metrics
 from recommender_operator.observed import CollectorReading
-from recommender_operator.phases.stages.moments import read_phase
-from recommender_operator.resources import holdout
+from recommender_operator.resources import holdout_users
+from recommender_operator.rollout.collected_moments import read_phase
 from tests.unit.recommender_operator.experiments.users import arm
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
 SERVING = {"impressions": 1, "holdout": {"percent": 5}}
-WEIGHTS = {holdout.HELD: 5, holdout.OTHERS: 20}
+WEIGHTS = {holdout_users.HELD: 5, holdout_users.OTHERS: 20}
 
 
 def world_of(**held: Any) -> World:
@@ -43,7 +43,7 @@ def answer(world: World, held: int = 1000, others: int = 4000, **more: Any) -> C
         if each.users
     ]
     phases = [{"phase": 0, "since": 1.0, "arms": arms}] if arms else []
-    id_ = holdout.measure(world.observe().model)
+    id_ = holdout_users.measure(world.observe().model)
     return CollectorReading(body={"experiment": id_, "watermark": 2.0, "phases": phases, **more})
 
 
@@ -167,8 +167,8 @@ def test_what_the_collector_answers_is_read() -> None:
     found.add(UserMoments("holdout", False, tuple(range(len(COMPONENTS))), ()), 1)
     account = Account(watermark=12.5, since={0: 1000}, moments={0: {"holdout": found}})
     body = orjson.loads(orjson.dumps(shown("5c0ffee5", account)))
-    phase = read_phase(body, "5c0ffee5", WEIGHTS, holdout.HELD, holdout.OTHERS)
-    assert (phase.of(holdout.HELD).users, phase.of(holdout.OTHERS).users) == (1, 0)
+    phase = read_phase(body, "5c0ffee5", WEIGHTS, holdout_users.HELD, holdout_users.OTHERS)
+    assert (phase.of(holdout_users.HELD).users, phase.of(holdout_users.OTHERS).users) == (1, 0)
     other = read_phase(body, "5c0ffee5", {"a": 1, "b": 4}, "a", "b")
     assert other.arms == {}
 
@@ -220,7 +220,7 @@ def test_gauges_have_the_numbers_of_the_status() -> None:
     decision = look(world, answer(world))
     found = {
         (each.family, each.labels): each.value
-        for each in figures.of(world.observe(), decision)
+        for each in model_metrics.of(world.observe(), decision)
         if each.family.startswith("holdout_")
     }
     seen = status(decision)

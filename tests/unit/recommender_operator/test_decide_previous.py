@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from recommender_operator import actions as a
 from recommender_operator.api.version_previous import PreviousComparison
+from recommender_operator.monitoring.revert_to_previous import is_better
 from recommender_operator.observed import JobKind
-from recommender_operator.phases.stages.returning import is_better
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
 from tests.unit.recommender_operator.test_decide_causes import SWAPPED, USUAL, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle

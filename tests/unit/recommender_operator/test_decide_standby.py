@@ -9,7 +9,7 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import Standby
-from recommender_operator.phases.duties.standby import HOLD, LONGEST_HOLD
+from recommender_operator.lifecycle.standby import HOLD, LONGEST_HOLD
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import (
     in_canary,

@@ -18,8 +18,8 @@ from recommender_operator.adapters.counters.metrics_page import (
     parse_page,
     product_lines,
 )
-from recommender_operator.adapters.counters.port import SampleError
-from recommender_operator.adapters.pods.http import (
+from recommender_operator.adapters.counters.sample_provider import SampleError
+from recommender_operator.adapters.pods.bounded_http import (
     TIMEOUT,
     ExchangeError,
     TooLargeError,
@@ -27,10 +27,10 @@ from recommender_operator.adapters.pods.http import (
     pod_url,
 )
 from recommender_operator.adapters.pods.parsing import parsed
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.controller import redaction
 from recommender_operator.observed import PodCounters, Sample
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
 
 PORT = 8080
 #: Maximum number of concurrent scrapes in one look, and in all looks: enough for ten workers, so
@@ -165,6 +165,6 @@ def _counters(body: bytes, *, version: str, only: tuple[str, ...]) -> PodCounter
     page = body.decode("utf-8")
     lines = (line for _, line in product_lines(page) if len(line) <= LINE_LIMIT)
     whose = next(filter(None, map(_VERSION.search, lines)), None)
-    if whose is not None and whose[1] != fresh.version_of(version):
+    if whose is not None and whose[1] != baseline_deployment_names.version_of(version):
         raise ValueError("the page is of another version")
     return parse_page(page, only)

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from recommender_operator.adapters.notifications.courier import Courier, Job, Result, Tools
+from recommender_operator.adapters.notifications.dispatcher import Courier, Job, Result, Tools
 from recommender_operator.notifications import facts
-from recommender_operator.notifications.memory import Memory
 from recommender_operator.notifications.receivers import Receiver
+from recommender_operator.notifications.sent_facts import Memory
 from recommender_operator.observed import ModelObject, VersionObject
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from recommender_operator.adapters.kinds import INFERENCE_SERVICES, KINDS
-from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.objects.preconditions import Seen
 from recommender_operator.api.base import GROUP
 from recommender_operator.controller.kube import ConflictError, Kube, Object, Resource
 from recommender_operator.resources.ownership import (

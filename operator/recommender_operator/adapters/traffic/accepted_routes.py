@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender_operator.adapters.traffic.port import created_at
+from recommender_operator.adapters.traffic.traffic_port import created_at
 from recommender_operator.controller.kube import Object
 from recommender_operator.observed import TrafficState
 from recommender_operator.resources import http_route

@@ -6,7 +6,7 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 
-from recommender_operator.adapters.traffic.port import ready_condition
+from recommender_operator.adapters.traffic.traffic_port import ready_condition
 from recommender_operator.controller.kube import Object
 from recommender_operator.observed import TrafficState
 from recommender_operator.resources import labels

@@ -6,8 +6,8 @@ import dataclasses
 import enum
 
 from recommender_operator.adapters.kinds import AUTOSCALERS, SCALED_OBJECTS
-from recommender_operator.adapters.pods import states as podstates
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.pods import pod_states as podstates
+from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.controller import redaction
 from recommender_operator.controller.kube import Object
 from recommender_operator.resources import autoscaling, labels, scaled_objects

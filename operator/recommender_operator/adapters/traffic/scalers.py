@@ -20,9 +20,9 @@ from recommender_operator.adapters.objects.owned_writes import (
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
 from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
+from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.controller import redaction
 from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.observed import Scaling

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.analysis import intervals, sequential
+from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.histogram import Histogram
-from recommender_operator.analysis.metrics import METRIC_ALPHA, MIN_HITS
-from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.analysis.verdict import evaluate
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.step_metrics import METRIC_ALPHA, MIN_HITS
+from recommender_operator.analysis.step_verdict import evaluate
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import AnalysisSpec
-from tests.unit.recommender_operator.analysis.test_verdict import UPPERS, served
+from tests.unit.recommender_operator.analysis.test_step_verdict import UPPERS, served
 
 COUNTS = st.lists(st.integers(0, 400), min_size=len(UPPERS), max_size=len(UPPERS))
 

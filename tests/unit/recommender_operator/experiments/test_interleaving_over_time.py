@@ -14,8 +14,12 @@ import pytest
 
 from recommender_collector.domain.events import Event, Kind
 from recommender_collector.experiments.interleaving_credit import InterleavingCredit
-from recommender_operator.experiments.interleaving import COMPONENTS, Outcome, preference
-from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.arm_moments import Moments
+from recommender_operator.experiments.interleaving_preference import (
+    COMPONENTS,
+    Outcome,
+    preference,
+)
 from recommender_serving.domain.team_draft import Scored, team_draft
 
 DAYS, HOUR, LENGTH, ITEMS = 10, 60, 6, 30

@@ -12,11 +12,11 @@ import tea_tasting
 from tea_tasting.aggr import Aggregates
 
 from recommender_operator.experiments import novelty
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import DAYS, NONE
+from recommender_operator.experiments.arm_moments import DAYS, NONE
+from recommender_operator.experiments.comparison_texts import lasting, seasonality, weekdays
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan, Primary
-from recommender_operator.experiments.words import lasting, seasonality, weekdays
 from tests.unit.recommender_operator.experiments import users
 from tests.unit.recommender_operator.experiments.users import Floats
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from unittest import mock
 
 from recommender_operator import actions as a
-from recommender_operator.analysis import drift, verdict
-from recommender_operator.analysis.window import CREATED, WindowStats, window_stats
+from recommender_operator.analysis import drift, step_verdict
+from recommender_operator.analysis.counter_window import CREATED, WindowStats, window_stats
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from tests.unit.recommender_operator.experiment_worlds import Judge
@@ -171,7 +171,7 @@ def judged(world: World) -> list[str]:
     slow = [key for key in poor if any(f'le="{le}"' in key for le in (0.01, 0.02, 0.05))]
     candidate = _window(poor | dict.fromkeys(slow, 0.0))
     stable = _window(counters("v", 1000) | _sessions(USUAL, 1000))
-    found = verdict.evaluate(world.spec.analysis, candidate, stable)
+    found = step_verdict.evaluate(world.spec.analysis, candidate, stable)
     verdicts = [f"{each.metric} {each.verdict}" for each in found.metrics]
     sessions = _window(counters("v", 250) | _sessions(more, 250))
     return [*verdicts, drift.evaluate_window(world.spec.drift, sessions).verdict]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recommender_operator.analysis.window import COPIES
+from recommender_operator.analysis.counter_window import COPIES
 
 Mix = Mapping[str, Mapping[str, float]]
 #: Sessions of the training data: shares of the bins by feature.

@@ -9,10 +9,10 @@ import datetime
 from collections.abc import AsyncIterator
 
 from recommender_operator.adapters.kinds import EVENTS
-from recommender_operator.adapters.notifications.courier import Courier, Job, Tools
+from recommender_operator.adapters.notifications.dispatcher import Courier, Job, Tools
+from recommender_operator.adapters.notifications.http_post import PostError
 from recommender_operator.adapters.notifications.notifier import Notifier
-from recommender_operator.adapters.notifications.post import PostError
-from recommender_operator.adapters.notifications.record import Record
+from recommender_operator.adapters.notifications.sent_log import Record
 from recommender_operator.notifications.bodies import Message
 from recommender_operator.notifications.facts import Fact
 from recommender_operator.notifications.receivers import Receiver

@@ -8,13 +8,13 @@ import collections
 import pytest
 
 from recommender_operator.adapters.kinds import EVENTS
-from recommender_operator.adapters.notifications.courier import QUEUE
+from recommender_operator.adapters.notifications.dispatcher import QUEUE
+from recommender_operator.adapters.notifications.http_post import PostError
 from recommender_operator.adapters.notifications.notifier import Notifier
-from recommender_operator.adapters.notifications.post import PostError
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.notifications import pacing
-from recommender_operator.notifications.memory import RENEW
+from recommender_operator.notifications.sent_facts import RENEW
 from tests.unit.recommender_operator.adapters.notifications.rig import (
     DOWN,
     GONE,

@@ -13,7 +13,7 @@ from recommender_operator.adapters.objects.owned_writes import (
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.objects.preconditions import Seen
 from recommender_operator.controller.kube import ConflictError, Object
 from recommender_operator.resources import http_route
 from tests.fakes.documents import copied

@@ -9,7 +9,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.adapters.pods.smoke import INTEGERS, HttpSmokeTester, check_answer
 from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import Smoke
