@@ -12,7 +12,7 @@ from typing import assert_never
 
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.lifecycle import (
     annotation_requests,
     champion_rebuild,
@@ -36,16 +36,16 @@ from recommender_operator.observed import Observed
 from recommender_operator.rollout import canary, deploy, smoke, user_assignment
 from recommender_operator.status import acceptance, erasures, model_status, settings_applied
 
-Step = Callable[[Turn], None]
+Step = Callable[[ReconcileContext], None]
 
 
-#: What every look reports, whatever it did.
+#: What every pass reports, whatever it did.
 _REPORTS = (
-    champion_rebuild.step,
-    acceptance.step,
-    settings_applied.step,
-    erasures.step,
-    model_status.step,
+    champion_rebuild.report_rebuild,
+    acceptance.set_accepted,
+    settings_applied.set_settings_applied,
+    erasures.set_erasures_complete,
+    model_status.project_status,
 )
 
 
@@ -58,50 +58,50 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
     """
     if (rebuilt := champion_rebuild.decision(observed)) is not None:
         return rebuilt
-    turn = Turn(handled_requests.restored(observed), now)
+    ctx = ReconcileContext(handled_requests.restored(observed), now)
     if observed.model.deleting:
-        deletion.step(turn)
-        return turn.finish()
+        deletion.delete_model(ctx)
+        return ctx.finish()
     if not observed.platform.missing:
         for step in (
-            rollback_count.step,
-            rollback.step,
-            standby.step,
-            start.supersede,
-            annotation_requests.step,
-            start.step,
+            rollback_count.settle_rollbacks,
+            rollback.roll_back_to,
+            standby.choose_standby,
+            start.supersede_versions,
+            annotation_requests.handle_requests,
+            start.start_version,
         ):
-            step(turn)
-        _advance(turn)
-        user_assignment.step(turn)
-        rollback_count.step(turn)
+            step(ctx)
+        _advance(ctx)
+        user_assignment.assign_users(ctx)
+        rollback_count.settle_rollbacks(ctx)
         for step in (
-            drift_monitor.step,
-            holdout_gain.step,
-            snapshots.step,
-            services.step,
-            workers.step,
-            serving_finalizer.step,
-            history_limit.step,
-            handled_requests.step,
+            drift_monitor.monitor_drift,
+            holdout_gain.measure_holdout,
+            snapshots.take_snapshots,
+            services.keep_services,
+            workers.delete_unneeded_workers,
+            serving_finalizer.hold_serving_versions,
+            history_limit.delete_old_versions,
+            handled_requests.copy_requests,
         ):
-            step(turn)
+            step(ctx)
     for step in _REPORTS:
-        step(turn)
-    return turn.finish()
+        step(ctx)
+    return ctx.finish()
 
 
-def _advance(turn: Turn) -> None:
+def _advance(ctx: ReconcileContext) -> None:
     """Advance the candidate as far as possible; it may pass several stages."""
     for _ in VersionStage:
-        before = turn.candidate
+        before = ctx.candidate
         if before is None:
             return
         stage = before.status.stage
-        if (turn.spec.paused or turn.held) and stage is not VersionStage.CANARY:
+        if (ctx.spec.paused or ctx.held) and stage is not VersionStage.CANARY:
             return
-        step_of(stage)(turn)
-        after = turn.candidate
+        step_of(stage)(ctx)
+        after = ctx.candidate
         if after is None or after.name != before.name or after.status.stage is stage:
             return
 
@@ -110,19 +110,19 @@ def step_of(stage: VersionStage) -> Step:
     """Return the step of a stage."""
     match stage:
         case VersionStage.PENDING | VersionStage.CHECKING_DATA:
-            return data_check.step
+            return data_check.check_data
         case VersionStage.TRAINING:
-            return training.step
+            return training.train_version
         case VersionStage.EVALUATING:
-            return evaluation.step
+            return evaluation.evaluate_gates
         case VersionStage.PUBLISHING:
-            return publishing.step
+            return publishing.publish_artifact
         case VersionStage.PUBLISHED | VersionStage.DEPLOYING:
-            return deploy.step
+            return deploy.deploy_version
         case VersionStage.SMOKE_TESTING:
-            return smoke.step
+            return smoke.smoke_test
         case VersionStage.CANARY:
-            return canary.step
+            return canary.roll_out
         case (
             VersionStage.PROMOTED
             | VersionStage.FAILED
@@ -135,5 +135,5 @@ def step_of(stage: VersionStage) -> Step:
             assert_never(stage)
 
 
-def _rest(_: Turn) -> None:
+def _rest(_: ReconcileContext) -> None:
     """Do nothing: the version is finished."""

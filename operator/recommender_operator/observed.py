@@ -284,5 +284,5 @@ class Observed:
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.
     rivals: tuple[Rival, ...] = ()
-    #: What versions answered to a smoke inference of this look; no status has it yet.
+    #: What versions answered to a smoke inference of this pass; no status has it yet.
     smokes: Mapping[str, Smoke] = dataclasses.field(default_factory=dict)

@@ -111,7 +111,7 @@ def _without_stops(plan: Plan, phases: list[Phase]) -> tuple[Outcome | None, flo
         least = min(least, sample_size.two_sided(found[0].z()))
         reached = horizon.planned(plan, phase, found).fraction >= 1
         if reached and days >= plan.min_days and outcome is None:
-            outcome = horizon.read(plan, found)[0]
+            outcome = horizon.read_at_horizon(plan, found)[0]
     return outcome, least
 
 

@@ -77,7 +77,7 @@ def operator() -> Rollout:
     world.watch(60)
     observed, decision = world.observe(), world.reconcile()
     model = observed.model
-    metrics.figures(model, model_metrics.of(observed, decision))
+    metrics.set_model_metrics(model, model_metrics.model_metrics_of(observed, decision))
     metrics.traffic(model, {"movies-a": 90, "movies-b": 10})
     metrics.stage(model, "Canary")
     metrics.snapshot(model, True)
@@ -126,7 +126,7 @@ def _show_faults(metrics: Metrics) -> None:
     status_of = RecommenderModelStatus(drift=drift, holdout=_holdout())
     decision = Decision(actions=(), status=status_of)
     observed = Observed(model=model, versions=(version,))
-    metrics.figures(model, model_metrics.of(observed, decision))
+    metrics.set_model_metrics(model, model_metrics.model_metrics_of(observed, decision))
 
 
 def _holdout() -> HoldoutStatus:

@@ -13,7 +13,7 @@ from recommender_operator.adapters.objects.owned_writes import (
     OwnedObjects,
 )
 from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
-from recommender_operator.adapters.objects.preconditions import Seen
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.traffic_port import Subject
@@ -62,7 +62,7 @@ def again(subject: Subject) -> Subject:
 
 
 def claim_of(model: ModelObject, resource: Resource, *found: Object) -> Claim:
-    seen = Seen()
+    seen = ObservedObjects()
     seen.read(resource, found)
     return Claim(owners={model.uid}, seen=seen)
 

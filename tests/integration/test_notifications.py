@@ -74,7 +74,7 @@ async def test_a_decision_is_sent_once_though_the_receiver_was_down_and_the_lead
                 notifier = notification_setup.notifier(
                     settings, operator, session, Metrics(), utc_now
                 )
-                notifier.look(model, [decision])
+                notifier.take_up(model, [decision])
                 await send(notifier)
     await operator.close()
     assert (receiver.tries, len(receiver.ids)) == (2, 1)
@@ -84,6 +84,6 @@ async def test_a_decision_is_sent_once_though_the_receiver_was_down_and_the_lead
 
 async def send(notifier: Notifier) -> None:
     """Send what there is, as the task of a leader does."""
-    (courier,) = notifier._couriers
-    while courier._jobs:
-        await courier.handle(courier._jobs.popleft())
+    (dispatcher,) = notifier._dispatchers
+    while dispatcher._jobs:
+        await dispatcher.handle(dispatcher._jobs.popleft())

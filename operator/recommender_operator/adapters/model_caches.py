@@ -69,7 +69,7 @@ def watched(children: Sequence[Resource] = CHILDREN, *, selector: str = "") -> W
 
 
 class Urgency(enum.IntEnum):
-    """How soon a model needs a look; the lowest number is first."""
+    """How soon a model needs a pass; the lowest number is first."""
 
     #: Somebody changed or deleted it, or asked for an action, and no operator has responded.
     ASKED = 0
@@ -79,7 +79,7 @@ class Urgency(enum.IntEnum):
 
 
 def urgency_of(model: Object) -> Urgency:
-    """Return how soon a RecommenderModel needs a look, as read from the API server."""
+    """Return how soon a RecommenderModel needs a pass, as read from the API server."""
     metadata, status = model["metadata"], model.get("status") or {}
     generation = int(metadata.get("generation") or 0)
     if metadata.get("deletionTimestamp") or generation != status.get("observedGeneration", 0):
@@ -126,7 +126,7 @@ def _pod_spec(spec: Object) -> Object:
 
 
 def wanted_of_model(thing: Object) -> Object:
-    """Return a model without the fields that the operator writes at the end of a look."""
+    """Return a model without the fields that the operator writes at the end of a pass."""
     own = {"resourceVersion", "managedFields", "finalizers"}
     metadata = {key: value for key, value in thing["metadata"].items() if key not in own}
     return {key: value for key, value in thing.items() if key != "status"} | {"metadata": metadata}

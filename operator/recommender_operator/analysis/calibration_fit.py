@@ -165,7 +165,8 @@ def _checked(judged: Labels, bins: list[Bin], chosen: Scale, before: Scale) -> J
         users=judged.users,
         labels=labels,
         ratio=labels / judged.expected,
-        ratio_after=labels / sum(each.count * platt.share(each, chosen) for each in bins),
+        ratio_after=labels
+        / sum(each.count * platt.calibrated_share(each, chosen) for each in bins),
         gain=gain,
         error=error,
     )

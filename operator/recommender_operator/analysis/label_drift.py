@@ -4,7 +4,7 @@ The reference is the version's own first week, not its report: served items are 
 model, so their loss differs from that of the test window, also without any drift.
 
 A window is a whole week, because users want other things on a weekend. Weeks are counted from the
-version's first day, so they are the same at each look. A week that lacks a day is no window.
+version's first day, so they are the same at each pass. A week that lacks a day is no window.
 
 Each window is tested at level alpha over all its tests (Holm), and several in a row must fail, as
 for the inputs.

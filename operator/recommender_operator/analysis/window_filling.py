@@ -1,6 +1,6 @@
 """A window of sessions that is not full yet, so it has no verdict.
 
-Two counters of each pod show when it is full; until then, neither a whole metrics page nor a look
+Two counters of each pod show when it is full; until then, neither a whole metrics page nor a pass
 is needed.
 """
 
@@ -31,7 +31,7 @@ class Filling:
     seconds: float
     #: Seconds until the first reading of a new window.
     first: float = LONGEST
-    #: Maximum time until the next look, in seconds.
+    #: Maximum time until the next pass, in seconds.
     rest: float = math.inf
 
     @property
@@ -46,9 +46,9 @@ def start_of(sample: Sample) -> Sample:
 
 
 def counted(start: Sample, now: Sample) -> int | None:
-    """Return the number of sessions of a window; None if a look is needed.
+    """Return the number of sessions of a window; None if a pass is needed.
 
-    A look is needed if a pod is new, deleted or restarted, or does not answer.
+    A pass is needed if a pod is new, deleted or restarted, or does not answer.
     """
     if start.keys() != now.keys():
         return None

@@ -13,7 +13,7 @@ from recommender_operator.analysis.drift_reactions import Cause, Reaction, react
 from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status_labels import LabelSegment
 from recommender_operator.api.status_segments import SegmentShift
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 
 #: A break freezes retraining for this time or for so many cooldowns, whatever is longer.
@@ -26,9 +26,9 @@ _ORDER = (
 )  # fmt: skip
 
 
-def confirmed(turn: Turn) -> tuple[Cause, ...]:
+def confirmed(ctx: ReconcileContext) -> tuple[Cause, ...]:
     """Return the confirmed causes, the one that explains others first."""
-    spec, drift = turn.spec.drift, turn.status.drift
+    spec, drift = ctx.spec.drift, ctx.status.drift
     if not spec.enabled:
         return ()
     found = set()
@@ -38,34 +38,34 @@ def confirmed(turn: Turn) -> tuple[Cause, ...]:
     labels = drift.labels
     if labels is not None and labels.breaches_in_a_row >= label_drift.needed(spec):
         found |= {cause for cause in Cause if labels.cause == cause}
-    elif drifted_segments(turn):
+    elif drifted_segments(ctx):
         # What all users show explains what a segment shows.
         found.add(Cause.SEGMENT_DRIFT)
-    if shifted_segments(turn) and found.isdisjoint({Cause.INPUT_SHIFT, Cause.SCHEMA_BREAK}):
+    if shifted_segments(ctx) and found.isdisjoint({Cause.INPUT_SHIFT, Cause.SCHEMA_BREAK}):
         # In the same way, what all sessions show explains those of a segment.
         found.add(Cause.SEGMENT_SHIFT)
     return tuple(cause for cause in _ORDER if cause in found)
 
 
-def drifted_segments(turn: Turn) -> tuple[LabelSegment, ...]:
+def drifted_segments(ctx: ReconcileContext) -> tuple[LabelSegment, ...]:
     """Return the segments of the labels with a confirmed drift."""
-    labels, least = turn.status.drift.labels, label_drift.needed(turn.spec.drift)
+    labels, least = ctx.status.drift.labels, label_drift.needed(ctx.spec.drift)
     found = () if labels is None else labels.segments
     return tuple(each for each in found if each.breaches_in_a_row >= least)
 
 
-def shifted_segments(turn: Turn) -> tuple[SegmentShift, ...]:
+def shifted_segments(ctx: ReconcileContext) -> tuple[SegmentShift, ...]:
     """Return the confirmed shifts inside segments, if they are about the champion's training."""
-    seen, champion = turn.status.drift.segments, turn.champion
+    seen, champion = ctx.status.drift.segments, ctx.champion
     if seen is None or champion is None or seen.compared_with != champion.data_version:
         return ()
     return seen.shifts
 
 
-def wanted(turn: Turn) -> frozenset[Reaction]:
+def wanted(ctx: ReconcileContext) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, whether or not it is a dry run."""
-    found = confirmed(turn)
-    if Cause.SCHEMA_BREAK in found and is_thawed(turn):
+    found = confirmed(ctx)
+    if Cause.SCHEMA_BREAK in found and is_thawed(ctx):
         # A break may hide a shift permanently, so it retrains as one, and holds back nothing.
         others = (each for each in found if each is not Cause.SCHEMA_BREAK)
         does = frozenset({Reaction.ALERT, Reaction.RETRAIN}).union(*map(reactions, others))
@@ -78,30 +78,30 @@ def wanted(turn: Turn) -> frozenset[Reaction]:
     return does - {Reaction.RECALIBRATE} if Reaction.RETRAIN in does else does
 
 
-def is_thawed(turn: Turn) -> bool:
+def is_thawed(ctx: ReconcileContext) -> bool:
     """Return whether a break has lasted so long that it may be permanent."""
-    since = turn.status.drift.broken_since
-    cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)
-    return since is not None and turn.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
+    since = ctx.status.drift.broken_since
+    cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
+    return since is not None and ctx.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 
-def reacts(turn: Turn, reaction: Reaction) -> bool:
+def reacts(ctx: ReconcileContext, reaction: Reaction) -> bool:
     """Return whether the operator does this now; in a dry run it only alerts."""
-    return reaction in wanted(turn) and (not turn.spec.drift.dry_run or reaction is Reaction.ALERT)
+    return reaction in wanted(ctx) and (not ctx.spec.drift.dry_run or reaction is Reaction.ALERT)
 
 
-def blocks(turn: Turn, version: VersionObject) -> bool:
+def blocks(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Return whether a confirmed drift blocks the promotion of a version, which is older than it.
 
     The version of the current retraining is never blocked where retraining is the reaction: the
     drift waits for it, and labels show only later when it began.
     """
-    found = [each for each in confirmed(turn) if Reaction.BLOCK_PROMOTIONS in reactions(each)]
-    if not found or not reacts(turn, Reaction.BLOCK_PROMOTIONS):
+    found = [each for each in confirmed(ctx) if Reaction.BLOCK_PROMOTIONS in reactions(each)]
+    if not found or not reacts(ctx, Reaction.BLOCK_PROMOTIONS):
         return False
-    if Reaction.RETRAIN in wanted(turn) and retrains(turn, version):
+    if Reaction.RETRAIN in wanted(ctx) and retrains(ctx, version):
         return False
-    drift, status = turn.status.drift, version.status
+    drift, status = ctx.status.drift, version.status
     if status.data_read < drift.began:
         return True
     since = drift.labels.since if drift.labels is not None else None
@@ -111,15 +111,15 @@ def blocks(turn: Turn, version: VersionObject) -> bool:
     return read_at < since
 
 
-def retrains(turn: Turn, version: VersionObject) -> bool:
+def retrains(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Return whether a version is that of the current retraining.
 
     A recalibration is none: its network has learned nothing since.
     """
     return (
-        turn.retrain is not None
-        and turn.retrain.recalibration is None
-        and version.name == turn.desired
+        ctx.retrain is not None
+        and ctx.retrain.recalibration is None
+        and version.name == ctx.desired
     )
 
 

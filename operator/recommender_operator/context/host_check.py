@@ -43,7 +43,7 @@ def is_routed(versions: Iterable[VersionObject]) -> bool:
     return any(version.status.stage in _ROUTED for version in versions)
 
 
-def resolve(observed: Observed) -> Hosting:
+def resolve_host(observed: Observed) -> Hosting:
     """Return the host to route: the desired one, else the current one, else none."""
     model, domain = observed.model, observed.platform.domain
     if model.spec.rollout.traffic is not TrafficMode.GATEWAY or not domain:

@@ -1,7 +1,7 @@
 """Model time, in which deadlines are measured (`docs/adr/0025-sequence-and-model-time.md`).
 
 The wall clock may jump, and the operator may be down. Nobody observes the model meanwhile, so
-such periods must not count towards deadlines and steps. Between two looks, model time advances
+such periods must not count towards deadlines and steps. Between two passes, model time advances
 with the wall clock, but never backwards, and never by more than a few times the usual interval.
 While no deadline is running, it equals the wall clock.
 """
@@ -12,14 +12,14 @@ import datetime
 
 from recommender_operator.api.status import ModelClock
 
-#: Maximum advance of model time between two looks, in multiples of the pace.
+#: Maximum advance of model time between two passes, in multiples of the pace.
 STRETCH = 3
 #: Deadlines are measured to 1/PRECISION of their length, so that long ones need few writes.
 PRECISION = 20
 _NONE = datetime.timedelta()
 
 
-def read(stored: ModelClock | None, wall: datetime.datetime) -> datetime.datetime:
+def current_model_time(stored: ModelClock | None, wall: datetime.datetime) -> datetime.datetime:
     """Return the model time at a wall clock time."""
     if stored is None:
         return wall

@@ -1,7 +1,7 @@
 """One call of `decide`: the observed state, and the decision in progress.
 
-Each phase reads the turn and adds to it, so a phase sees the decisions of the earlier ones, and a
-version can pass several stages in one look.
+Each step reads the context and adds to it, so a step sees the decisions of the earlier ones, and
+a version can reach several stages in one pass.
 
 The actions are ordered so that every prefix is safe, because the operator may die between any two:
 first, traffic leaves a bad version; then, decisions are recorded; Jobs, services and baselines
@@ -40,14 +40,14 @@ from recommender_operator.context import (
     service_account_check,
     storage_check,
 )
-from recommender_operator.context.rollout_state import ROLLING_OUT, View, ended_phases
+from recommender_operator.context.rollout_state import ROLLING_OUT, RolloutState, ended_phases
 from recommender_operator.observed import Observed
 
 #: Maximum length of an Event's message in Kubernetes, in characters.
 MAX_EVENT = 1024
-#: Maximum time until the next look while something is in progress; watches trigger earlier ones.
+#: Maximum time until the next pass while something is in progress; watches trigger earlier ones.
 IDLE = datetime.timedelta(seconds=60)
-#: Maximum time until the next look if nothing is in progress.
+#: Maximum time until the next pass if nothing is in progress.
 REST = datetime.timedelta(hours=1)
 #: Texts of the stages in Events.
 STAGE_TEXTS: Mapping[VersionStage, str] = {
@@ -68,13 +68,13 @@ STAGE_TEXTS: Mapping[VersionStage, str] = {
 }
 
 
-class Turn(View):
+class ReconcileContext(RolloutState):
     """The state of a decision in progress."""
 
     def __init__(self, observed: Observed, now: datetime.datetime) -> None:
         super().__init__(observed, now)
         #: Model time, for deadlines; `now` is for times that people read.
-        self.time = model_time.read(self.status.clock, now)
+        self.time = model_time.current_model_time(self.status.clock, now)
         self._paces: list[datetime.timedelta] = []
         #: Target of a rollbackTo in progress: its service and its record stay.
         self.target: str | None = None
@@ -82,18 +82,18 @@ class Turn(View):
         self._changed: list[str] = []
         self._actions: list[Action] = []
         self._events: list[Event] = []
-        #: The Event of the stages that a version has passed in this turn.
+        #: The Event of the stages that a version has reached in this pass.
         self._passed: dict[str, Event] = {}
         #: The champion's drift window, if it still fills and nothing else is in progress.
         self.filling: Filling | None = None
         self._route_first = False
         self._requeue = REST
         #: The host of the route.
-        self.hosting = host_check.resolve(observed)
+        self.hosting = host_check.resolve_host(observed)
         #: Problems that prevent Jobs from starting.
-        self.storage = storage_check.check(observed)
+        self.storage = storage_check.check_storage(observed)
         #: Refused service accounts, which Jobs and services wait for.
-        self.accounts = service_account_check.check(observed)
+        self.accounts = service_account_check.check_service_accounts(observed)
         for name, smoke in observed.smokes.items():
             self.change(name, smoke=smoke)
 
@@ -103,7 +103,7 @@ class Turn(View):
         """Add an action once.
 
         A Job whose claims are not usable does not start, nor anything with a refused service
-        account; later looks try again.
+        account; later passes try again.
         """
         if isinstance(action, StartJob) and self.storage.stops(action.kind):
             return
@@ -130,7 +130,7 @@ class Turn(View):
             self._changed.append(name)
 
     def move(self, name: str, stage: VersionStage, **values: object) -> None:
-        """Move a version to a stage, with one Event for all stages of a turn."""
+        """Move a version to a stage, with one Event for all stages of a pass."""
         self.change(name, stage=stage, stage_since=self.time, **values)
         before = self._passed.get(name)
         message = f"{name}: {STAGE_TEXTS[stage]}"
@@ -193,9 +193,9 @@ class Turn(View):
     def condition(
         self, kind: ConditionType, status: ConditionStatus, reason: str, message: str
     ) -> bool:
-        """Set a condition; return whether its reason differs from that at the start of the turn.
+        """Set a condition; return whether its reason differs from that at the start of the pass.
 
-        Callers use this to warn once instead of at each look.
+        Callers use this to warn once instead of at each pass.
         """
         old = find(self.model.status.conditions, kind)
         conditions = put(
@@ -212,7 +212,7 @@ class Turn(View):
         return old is None or old.reason != reason
 
     def requeue(self, after: datetime.timedelta) -> None:
-        """Request the next look after at most this time."""
+        """Request the next pass after at most this time."""
         self._requeue = min(self._requeue, max(after, datetime.timedelta(seconds=1)))
 
     # --- time
@@ -246,7 +246,7 @@ class Turn(View):
         if self.model.deleting or not paces:
             self.set_status(clock=None)
             return
-        # Model time advances only with looks.
+        # Model time advances only with passes.
         self.requeue(IDLE)
         written = self.status != self.model.status
         pace = min(paces)

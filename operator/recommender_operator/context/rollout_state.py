@@ -30,8 +30,8 @@ ROLLING_OUT = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.
 STAND_IN = "Baseline in place of"
 
 
-class View:
-    """The observed state, with the changes of this turn."""
+class RolloutState:
+    """The observed state, with the changes of this pass."""
 
     def __init__(self, observed: Observed, now: datetime.datetime) -> None:
         self.observed = observed
@@ -119,7 +119,7 @@ class View:
     def next_number(self) -> int:
         """Return the model's next sequence number: one more than any used one.
 
-        It depends only on the observed state, so a look that is repeated after a crash returns
+        It depends only on the observed state, so a pass that is repeated after a crash returns
         the same number.
         """
         # A restored model has no sequence, but it may have an earlier retraining.
@@ -204,7 +204,7 @@ class View:
         experiment must not cost the requests that the candidate answers.
         """
         weights, candidate = self.desired_weights, self.candidate
-        found = routing.of(self.spec.rollout, candidate, weights)
+        found = routing.routing_of(self.spec.rollout, candidate, weights)
         if found.shadow or found.interleaving:
             found = pre_traffic.routing_of(self, found)
         others = weights.keys() - {candidate.name if candidate is not None else ""}

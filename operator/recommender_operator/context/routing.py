@@ -19,7 +19,7 @@ from recommender_operator.resources import (
 from recommender_operator.resources.assignment_header import Assignment, Further, Group
 
 
-def of(
+def routing_of(
     rollout: RolloutSpec, candidate: VersionObject | None, weights: Mapping[str, int]
 ) -> Routing:
     """Return what a route does besides the weights while a candidate shares the requests.

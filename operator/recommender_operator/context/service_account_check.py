@@ -37,7 +37,7 @@ class Accounts:
         return tuple(f"{refusal}. {effect}" for refusal, effect in waits if refusal)
 
 
-def check(observed: Observed) -> Accounts:
+def check_service_accounts(observed: Observed) -> Accounts:
     """Return the refused accounts of a spec."""
     spec = observed.model.spec
     return Accounts(

@@ -38,7 +38,7 @@ class Storage:
         return self.store is not None or (reads and self.source is not None)
 
 
-def check(observed: Observed) -> Storage:
+def check_storage(observed: Observed) -> Storage:
     """Return the problems of the claims; none for claims that were not read."""
     spec = observed.model.spec
     name = spec.storage.claim_name

@@ -52,7 +52,9 @@ def _is_promoted_since(champion: VersionObject, retrain: RetrainStatus) -> bool:
     return champion.status.promotion >= retrain.sequence
 
 
-def of(champion: VersionObject | None, versions: Iterable[VersionObject]) -> list[VersionObject]:
+def recalibrations_of(
+    champion: VersionObject | None, versions: Iterable[VersionObject]
+) -> list[VersionObject]:
     """Return the versions with the champion's network and a new calibration."""
     return [
         version

@@ -22,7 +22,7 @@ from recommender_operator.controller.kube import (
     Object,
     Resource,
 )
-from recommender_operator.controller.lease import API_VERSION, Record, Terms, View, released
+from recommender_operator.controller.lease import API_VERSION, LeaseView, Record, Terms, released
 from recommender_operator.controller.warm_standby import Preparation, Standby
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Elector:
         self._terms = terms
         self._clock = clock
         self._jitter = jitter
-        self._view = View(identity, terms)
+        self._view = LeaseView(identity, terms)
         self._lease: Object | None = None
         self._renewed: float | None = None
         self._tried = self._answered = clock()
@@ -141,7 +141,7 @@ class Elector:
         while not await self._attempt(self._take):
             left, duration = self._view.wait(self._clock()), self._view.duration
             if not self._fault:
-                await preparation.look(left, duration)
+                await preparation.follow(left, duration)
             # Try again when the current record expires, to take over at once after a kill.
             until = preparation.pause(left, duration) or self._terms.retry
             await asyncio.sleep(min(self._pause(), until + 0.01))

@@ -1,7 +1,7 @@
 """Liveness: whether the operator makes progress. A backlog or an API outage is not a stall.
 
 A restart only helps against a stall: it makes an overload worse, and does not end an outage of the
-API server. So every look that ends, with any result, and every try to renew the lease count as
+API server. So every pass that ends, with any result, and every try to renew the lease count as
 progress. The response to the probe shows that the event loop runs.
 """
 
@@ -27,9 +27,9 @@ class StaleError(Exception):
 class Limits:
     """Limits in seconds."""
 
-    #: Maximum time without the end of a look while keys are due.
+    #: Maximum time without the end of a pass while keys are due.
     stalled: float = 180.0
-    #: Maximum duration of a look, which has its own time limit.
+    #: Maximum duration of a pass, which has its own time limit.
     working: float = 120.0
     #: Maximum delay of the watch behind direct reads.
     watch: float = 180.0
@@ -45,9 +45,9 @@ class _Lag:
 
 
 class Health(Generic[K]):
-    """Checks the queue by the looks that end, and the watch by direct reads.
+    """Checks the queue by the passes that end, and the watch by direct reads.
 
-    Kopf ends a silent watch itself. This detects a watch that is not silent but misses a model,
+    Kopf ends a silent watch itself. This detects a watch that is not silent but misses an object,
     which a restart of the process repairs.
     """
 
@@ -64,14 +64,14 @@ class Health(Generic[K]):
         self._behind: dict[K, _Lag] = {}
 
     def watched(self, key: K, generation: int) -> None:
-        """Record a generation of a model that the watch reported."""
+        """Record a generation of an object that the watch reported."""
         self._watched[key] = max(generation, self._watched.get(key, 0))
         lag = self._behind.get(key)
         if lag is not None and self._watched[key] >= lag.generation:
             del self._behind[key]
 
     def read(self, key: K, generation: int) -> None:
-        """Record a generation of a model from a direct read."""
+        """Record a generation of an object from a direct read."""
         now = self._clock()
         lag = self._behind.get(key)
         if self._watched.get(key, 0) >= generation:
@@ -83,7 +83,7 @@ class Health(Generic[K]):
             lag.read_at = now
 
     def gone(self, key: K) -> None:
-        """Forget a model that is deleted, or belongs to another instance."""
+        """Forget an object that is deleted, or belongs to another instance."""
         self._watched.pop(key, None)
         self._behind.pop(key, None)
 
@@ -98,8 +98,8 @@ class Health(Generic[K]):
         working = self._schedule.longest_work(now)
         watch = max((lag.lasted for lag in self._behind.values()), default=0.0)
         for what, value, limit in (
-            ("models are due and no look has ended", stalled, self._limits.stalled),
-            ("one look runs", working, self._limits.working),
+            ("models are due and no reconcile has ended", stalled, self._limits.stalled),
+            ("one reconcile runs", working, self._limits.working),
             ("the watch has missed a change", watch, self._limits.watch),
         ):
             if value > limit:

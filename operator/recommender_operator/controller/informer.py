@@ -190,7 +190,7 @@ class Informer:
             self._changed(thing)
 
     def hide(self, place: Place, uid: str) -> None:
-        """Add an own deletion, which triggers another look."""
+        """Add an own deletion, which triggers another pass."""
         entry = self.store.find(place)
         if self.store.hide(place, uid) and entry is not None:
             self._observer.changed(place[0], entry.parent)

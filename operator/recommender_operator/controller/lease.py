@@ -77,7 +77,7 @@ class Record:
         }
 
 
-class View:
+class LeaseView:
     """The observations of a Lease by one process; times by its own clock, in seconds."""
 
     def __init__(self, identity: str, terms: Terms) -> None:

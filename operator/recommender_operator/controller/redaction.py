@@ -20,7 +20,7 @@ MESSAGE_INPUT_LIMIT = 8_192
 LOG_INPUT_LIMIT = 65_536
 #: A log of this length may be truncated in the middle of a token.
 _MAYBE_CUT = 4_096
-#: Maximum number of cached messages: most are equal at the next look.
+#: Maximum number of cached messages: most are equal at the next pass.
 REMEMBERED_MESSAGES = 256
 
 _REDACTED = "[redacted]"

@@ -21,7 +21,7 @@ BACKOFF_BASE = 1.0
 BACKOFF_LIMIT = 300.0
 #: Random change of a pause after an error, as a share, to spread failing keys.
 JITTER = 0.2
-#: Random change of pauses between looks, as a share, and the minimum pause with it, in seconds.
+#: Random change of pauses between passes, as a share, and the minimum pause with it, in seconds.
 SPREAD, SPREAD_FROM = 0.1, 5.0
 #: Workers that a group may use per free worker. With 4, a single group uses 8 of 10, two use 5 and
 #: 4 (the dynamic thresholds of Choudhury and Hahne, for workers instead of memory).
@@ -33,7 +33,7 @@ SLACK = 64
 def spread(seconds: float, chance: float) -> float:
     """Return a pause in seconds; a long one changes randomly by up to a tenth.
 
-    This spreads the looks at models that were created, or found by a new process, at one time.
+    This spreads the passes of objects that were created, or found by a new process, at one time.
     """
     return seconds if seconds < SPREAD_FROM else seconds * (1 + SPREAD * (2 * chance - 1))
 

@@ -27,7 +27,7 @@ FASTEST = 1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored object. A change of `meaning` triggers a look."""
+    """A stored object. A change of `meaning` triggers a pass."""
 
     uid: str
     version: int
@@ -59,7 +59,7 @@ def label_of(thing: Object, label: str) -> str:
 
 
 class Store:
-    """A cache of one kind. Methods that change it return whether a look is needed."""
+    """A cache of one kind. Methods that change it return whether a pass is needed."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class Store:
         return self._lists
 
     def replace(self, number: int, listed: Mapping[Place, Entry], version: int) -> set[Place]:
-        """Replace the content by a list at a resourceVersion; return the parents that need a look.
+        """Replace the content by a list at a resourceVersion; return the parents that need a pass.
 
         Objects that the operator has written meanwhile are newer than the list, and stay.
         """

@@ -38,7 +38,7 @@ class Preparation:
         waits = self._standby is not None and self._since is None and left > late
         return left - late if waits else left
 
-    async def look(self, left: float, duration: float) -> None:
+    async def follow(self, left: float, duration: float) -> None:
         """Prepare or stand down, after the record was read.
 
         Without an answer of the API server nothing is known of the holder, and the lists and

@@ -97,8 +97,8 @@ def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Wat
         guardrails=tuple(watched[each.metric].comparison for each in plan.guardrails),
         sample_ratio_p=min(tested, default=None),
         users={arm: phase.of(arm).users for arm in (phase.champion, phase.candidate)},
-        novelty=novelty.of(plan, phase),
-        by_segment=segment_effects.of(plan, phase),
+        novelty=novelty.novelty_of(plan, phase),
+        by_segment=segment_effects.segment_report(plan, phase),
     )
 
 
@@ -135,12 +135,12 @@ def _measured(
         days_left=_days_left(plan, seen, days),
     )
     if seen.fraction >= 1 and days >= plan.min_days:
-        outcome, comparisons, arms = further.read(plan, phase, found, base.further)
+        outcome, comparisons, arms = further.read_extra_arms(plan, phase, found, base.further)
         base = dataclasses.replace(
             base,
             comparisons=comparisons,
-            novelty=novelty.of(plan, own, read=True),
-            by_segment=segment_effects.of(plan, own, read=True),
+            novelty=novelty.novelty_of(plan, own, read=True),
+            by_segment=segment_effects.segment_report(plan, own, read=True),
             further=arms,
         )
         return _judged(plan, own, outcome, base, watched, over=over)

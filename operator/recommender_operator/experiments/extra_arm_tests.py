@@ -61,7 +61,7 @@ def _watched(plan: Plan, phase: Phase) -> Arm:
     )
 
 
-def read(
+def read_extra_arms(
     plan: Plan, phase: Phase, candidate: Sequence[Pair], arms: Sequence[Arm]
 ) -> tuple[Outcome, tuple[Comparison, ...], tuple[Arm, ...]]:
     """Return the candidate's outcome and comparisons, and the further versions, all read once."""

@@ -111,7 +111,7 @@ def expectation(seen: Pair, effect: float) -> tuple[float, float, float]:
     return value / both, variance / both, variance / both * candidate
 
 
-def read(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:
+def read_at_horizon(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:
     """Return the outcome of the test, and each metric with interval and p-value."""
     return read_all(plan, [found])[0]
 

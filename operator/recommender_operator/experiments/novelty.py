@@ -84,7 +84,7 @@ class _Change:
         )
 
 
-def of(plan: Plan, phase: Phase, *, read: bool = False) -> tuple[Novelty, ...]:
+def novelty_of(plan: Plan, phase: Phase, *, read: bool = False) -> tuple[Novelty, ...]:
     """Return the novelty of each primary metric that can be counted by days.
 
     `read`: this look is the one at the planned users, so it has the level of one look.

@@ -88,7 +88,7 @@ class _Cell:
     mismatch: bool
 
 
-def of(plan: Plan, phase: Phase, *, read: bool = False) -> Report:
+def segment_report(plan: Plan, phase: Phase, *, read: bool = False) -> Report:
     """Return the primary metrics by segment; `read`: this look is the one at the planned users."""
     problem = phase.segments_problem
     if not problem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.context.rollout_state import fresh_rollout
 from recommender_operator.monitoring import retraining
 
@@ -17,78 +17,78 @@ PAUSED = "the model is paused; unset spec.paused, then annotate a new token"
 _RETRYABLE = (VersionStage.FAILED, VersionStage.REJECTED, VersionStage.ROLLED_BACK)
 
 
-def step(turn: Turn) -> None:
-    """Handle the requests since the last look."""
+def handle_requests(ctx: ReconcileContext) -> None:
+    """Handle the requests since the last pass."""
     for action, handle in (
         ("abort", _abort),
         ("retry", _retry),
         ("promote", _promote),
         ("retrain", _retrain),
     ):
-        token = turn.pending(action)
+        token = ctx.pending(action)
         if token is None:
             continue
-        refusal, result = handle(turn, token)
-        answer(turn, action, token, result, refused=refusal)
+        refusal, result = handle(ctx, token)
+        answer(ctx, action, token, result, refused=refusal)
 
 
-def answer(turn: Turn, action: str, token: str, result: str, *, refused: bool) -> None:
+def answer(ctx: ReconcileContext, action: str, token: str, result: str, *, refused: bool) -> None:
     """Report the result of a request in a condition and an Event, and mark it as handled."""
     text = f"{action} {token!r}: {result}"
     if refused:
-        turn.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
-        turn.warn(Reason.REFUSED, text)
+        ctx.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
+        ctx.warn(Reason.REFUSED, text)
     else:
-        turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
-        turn.info(Reason.DONE, text)
-    turn.handled(action, token, f"Refused: {result}" if refused else result)
+        ctx.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
+        ctx.info(Reason.DONE, text)
+    ctx.handled(action, token, f"Refused: {result}" if refused else result)
 
 
-def _abort(turn: Turn, token: str) -> tuple[bool, str]:
-    candidate = turn.candidate
+def _abort(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+    candidate = ctx.candidate
     if candidate is None:
         return True, "there is no candidate"
     message = f"aborted by annotation {token!r}; annotate recommender.dev/retry to start it again"
-    turn.end(candidate.name, VersionStage.ROLLED_BACK, Reason.ABORTED, message, automatic=False)
+    ctx.end(candidate.name, VersionStage.ROLLED_BACK, Reason.ABORTED, message, automatic=False)
     return False, f"{candidate.name} was rolled back"
 
 
-def _retry(turn: Turn, token: str) -> tuple[bool, str]:
-    if turn.spec.paused:
+def _retry(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+    if ctx.spec.paused:
         return True, PAUSED
     done = []
-    if turn.status.locked:
-        turn.set_status(
+    if ctx.status.locked:
+        ctx.set_status(
             locked=False,
             consecutive_rollbacks=0,
-            rollbacks_counted_through=turn.next_number() - 1,
+            rollbacks_counted_through=ctx.next_number() - 1,
         )
         message = f"unlocked by annotation retry {token!r}"
-        turn.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
+        ctx.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
         done.append("unlocked")
-    version = turn.versions.get(turn.specified)
-    if version is not None and version.status.stage in _RETRYABLE and not turn.held:
-        _supersede_stand_in(turn, version.name)
+    version = ctx.versions.get(ctx.specified)
+    if version is not None and version.status.stage in _RETRYABLE and not ctx.held:
+        _supersede_stand_in(ctx, version.name)
         attempt = version.status.attempt + 1
-        turn.change(version.name, **fresh_rollout(version.status), attempt=attempt)
-        turn.change(version.name, stage_since=turn.time)
+        ctx.change(version.name, **fresh_rollout(version.status), attempt=attempt)
+        ctx.change(version.name, stage_since=ctx.time)
         done.append(f"{version.name} starts again (attempt {attempt})")
     if done:
         return False, " and ".join(done)
     return True, "the version of the spec has not failed, and the model is not locked"
 
 
-def _supersede_stand_in(turn: Turn, original: str) -> None:
+def _supersede_stand_in(ctx: ReconcileContext, original: str) -> None:
     """End a stand-in that is in progress, because its original is retried."""
-    for version in turn.unfinished:
+    for version in ctx.unfinished:
         message = f"{original} is retried (recommender.dev/retry)"
-        turn.end(version.name, VersionStage.SUPERSEDED, Reason.SUPERSEDED, message)
+        ctx.end(version.name, VersionStage.SUPERSEDED, Reason.SUPERSEDED, message)
 
 
-def _promote(turn: Turn, token: str) -> tuple[bool, str]:
-    if turn.spec.paused:
+def _promote(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+    if ctx.spec.paused:
         return True, PAUSED
-    candidate = turn.candidate
+    candidate = ctx.candidate
     if candidate is None:
         return True, "there is no candidate"
     status = candidate.status
@@ -99,18 +99,18 @@ def _promote(turn: Turn, token: str) -> tuple[bool, str]:
             True,
             f"{candidate.name} ({status.stage}) has not passed gates and smoke inference yet",
         )
-    turn.change(candidate.name, approved_at=turn.now)
+    ctx.change(candidate.name, approved_at=ctx.now)
     return False, f"{candidate.name} receives all requests, without its other steps ({token!r})"
 
 
-def _retrain(turn: Turn, token: str) -> tuple[bool, str]:
-    champion, candidate = turn.champion, turn.candidate
+def _retrain(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+    champion, candidate = ctx.champion, ctx.candidate
     if champion is None:
         return True, "there is no champion yet, whose spec a retraining repeats"
     if candidate is not None:
         return True, f"{candidate.name} ({candidate.status.stage}) is in progress; abort it first"
-    obstacle = retraining.obstacle(turn, champion)
+    obstacle = retraining.obstacle(ctx, champion)
     if obstacle is not None:
         return True, f"no retraining{obstacle.removeprefix('none')}"
-    retraining.start(turn, "request", f"requested by annotation {token!r}")
+    retraining.start(ctx, "request", f"requested by annotation {token!r}")
     return False, "a retraining of the current spec starts, with the data of its check"

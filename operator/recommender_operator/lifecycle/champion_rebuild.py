@@ -3,9 +3,9 @@
 The finalizer of `serving_finalizer.py` keeps the record of what serves. If somebody removes that
 too, the service outlives the record, because the model owns it as well, and the model's status has
 a copy of what a promotion decided. It is used only if there is no record: while there is one, each
-look replaces the copy by it (`docs/adr/0135-champion-record-recovery.md`).
+pass replaces the copy by it (`docs/adr/0135-champion-record-recovery.md`).
 
-The two writes of a rebuild have looks of their own. Nothing else happens in them: without its
+The two writes of a rebuild have passes of their own. Nothing else happens in them: without its
 champion, a model would move its traffic and train.
 """
 
@@ -22,7 +22,7 @@ from recommender_operator.api.base import ApiModel
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status import MAX_RECORD
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import ModelObject, Observed, VersionObject
 from recommender_operator.resources import names
 
@@ -48,9 +48,9 @@ class _Record(ApiModel):
     status: ModelVersionStatus
 
 
-def step(turn: Turn) -> None:
-    """Keep a copy of the champion's record, as it is after this look."""
-    turn.set_status(champion_record=_record_of(turn.champion))
+def report_rebuild(ctx: ReconcileContext) -> None:
+    """Keep a copy of the champion's record, as it is after this pass."""
+    ctx.set_status(champion_record=_record_of(ctx.champion))
 
 
 def _record_of(champion: VersionObject | None) -> str:
@@ -71,7 +71,7 @@ def decision(observed: Observed) -> Decision | None:
         return None
     version = next((each for each in observed.versions if each.name == name), None)
     if version is not None and version.status != ModelVersionStatus():
-        return None  # as in nearly every look, so the copy is not even read
+        return None  # as in nearly every pass, so the copy is not even read
     record = _read(observed.model)
     if record is None:
         return None

@@ -7,7 +7,7 @@ import datetime
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import AGAINST_BASELINE
 from recommender_operator.api.version import GateResult, VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.lifecycle import gates, recalibrated_gates
 from recommender_operator.monitoring import revert_to_previous
 from recommender_operator.observed import VersionObject
@@ -15,36 +15,36 @@ from recommender_operator.observed import VersionObject
 _NOW = datetime.timedelta(seconds=1)
 
 
-def step(turn: Turn) -> None:
+def evaluate_gates(ctx: ReconcileContext) -> None:
     """Evaluating: publish the version if it passes every gate, else reject it."""
-    version = turn.candidate
-    if version is None or revert_to_previous.step(turn, version):
+    version = ctx.candidate
+    if version is None or revert_to_previous.compare_with_previous(ctx, version):
         return
-    results = _results(turn, version)
+    results = _results(ctx, version)
     if all(result.passed for result in results):
-        turn.move(version.name, VersionStage.PUBLISHING, gates=results)
+        ctx.move(version.name, VersionStage.PUBLISHING, gates=results)
         return
-    turn.change(version.name, gates=results)
+    ctx.change(version.name, gates=results)
     failed = "; ".join(gates.words(result) for result in results if not result.passed)
     message = (
         f"{failed}. Change data, training or evaluation in the spec; if only evaluation changes, "
         "annotate recommender.dev/retry=<new token>"
     )
-    turn.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
-    if turn.stands_in and not turn.is_stand_in(version):
-        turn.requeue(_NOW)
+    ctx.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
+    if ctx.stands_in and not ctx.is_stand_in(version):
+        ctx.requeue(_NOW)
 
 
-def _results(turn: Turn, version: VersionObject) -> tuple[GateResult, ...]:
-    metrics, asked = version.status.metrics, turn.spec.evaluation.gates
+def _results(ctx: ReconcileContext, version: VersionObject) -> tuple[GateResult, ...]:
+    metrics, asked = version.status.metrics, ctx.spec.evaluation.gates
     if version.spec.recalibration is not None:
-        source = turn.versions.get(version.spec.recalibration.of)
+        source = ctx.versions.get(version.spec.recalibration.of)
         passed = source.status.gates if source is not None else ()
         return recalibrated_gates.evaluate(version.spec.recalibration, asked, metrics, passed)
-    champion = _champion_metrics(version, turn.champion)
+    champion = _champion_metrics(version, ctx.champion)
     return tuple(
         gates.exempt_baseline(gate, metrics)
-        if turn.is_stand_in(version) and gate.metric in AGAINST_BASELINE
+        if ctx.is_stand_in(version) and gate.metric in AGAINST_BASELINE
         else gates.evaluate(gate, metrics, champion)
         for gate in asked
     )

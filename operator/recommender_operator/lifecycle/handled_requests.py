@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 from recommender_operator.api.status import HandledAction, RecommenderModelStatus
 from recommender_operator.api.version_requests import KeptRequests, newest_requests
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import Observed
 
 
 def restored(observed: Observed) -> Observed:
     """Return the state with the requests that its versions keep, if the model has no status.
 
-    A model that the operator looked at before has one, which is newer than any copy.
+    A model that the operator reconciled before has one, which is newer than any copy.
     """
     model = observed.model
     if model.status.observed_generation > 0:
@@ -35,17 +35,17 @@ def restored(observed: Observed) -> Observed:
     return dataclasses.replace(observed, model=dataclasses.replace(model, status=status))
 
 
-def step(turn: Turn) -> None:
+def copy_requests(ctx: ReconcileContext) -> None:
     """Keep a copy of the stored requests in the champion's status.
 
-    Those of this look follow in the next one: a token is decided once it is stored.
+    Those of this pass follow in the next one: a token is decided once it is stored.
     """
-    champion = turn.champion
+    champion = ctx.champion
     if champion is None:
         return
-    wanted = _kept(turn.model.status)
+    wanted = _kept(ctx.model.status)
     if wanted is not None and champion.status.requests != wanted:
-        turn.change(champion.name, requests=wanted)
+        ctx.change(champion.name, requests=wanted)
 
 
 def _kept(status: RecommenderModelStatus) -> KeptRequests | None:

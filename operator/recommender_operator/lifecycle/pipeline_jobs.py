@@ -9,7 +9,7 @@ from recommender_operator.actions import StartJob
 from recommender_operator.api import report
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.resources import names
 
@@ -18,26 +18,26 @@ _POLL = datetime.timedelta(seconds=20)
 _SOON = datetime.timedelta(seconds=2)
 
 
-def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | None:
+def find_job(ctx: ReconcileContext, kind: JobKind, version: str, attempt: int) -> JobState | None:
     """Return a Job; None if it does not exist."""
     return next(
         (
             job
-            for job in turn.observed.jobs
+            for job in ctx.observed.jobs
             if (job.kind, job.version, job.attempt) == (kind, version, attempt)
         ),
         None,
     )
 
 
-def removal(turn: Turn, name: str, attempt: int, uid: str) -> JobState | None:
+def removal(ctx: ReconcileContext, name: str, attempt: int, uid: str) -> JobState | None:
     """Return the Job that removes the files of the object with a uid; None if there is none."""
     own = names.incarnation(uid)
     wanted = (JobKind.REMOVE, name, attempt, own)
     return next(
         (
             job
-            for job in turn.observed.jobs
+            for job in ctx.observed.jobs
             if (job.kind, job.version, job.attempt, job.incarnation) == wanted
         ),
         None,
@@ -45,7 +45,7 @@ def removal(turn: Turn, name: str, attempt: int, uid: str) -> JobState | None:
 
 
 def result(
-    turn: Turn,
+    ctx: ReconcileContext,
     version: VersionObject,
     kind: JobKind,
     model: type[report.ReportT],
@@ -56,34 +56,39 @@ def result(
     A missing Job (new, or deleted) is started; its name makes that idempotent. The version fails
     if the Job fails or its report is invalid.
     """
-    job = find(turn, kind, version.name, version.status.attempt)
+    job = find_job(ctx, kind, version.name, version.status.attempt)
     if job is None:
         attempt = version.status.attempt
-        turn.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
+        ctx.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
         if kind is JobKind.TRAIN and version.spec.training.workers > 1:
-            turn.change(version.name, group_since=turn.time)
-            turn.due(turn.time, _deadline(version), _POLL)
-        turn.requeue(_POLL if version.spec.training.workers == 1 else _SOON)
+            ctx.change(version.name, group_since=ctx.time)
+            ctx.due(ctx.time, _deadline(version), _POLL)
+        ctx.requeue(_POLL if version.spec.training.workers == 1 else _SOON)
         return None
     if job.phase == "Running":
-        if overdue := _overdue(turn, version, job):
-            fail(turn, version, "DeadlineExceeded", overdue)
+        if overdue := _overdue(ctx, version, job):
+            fail(ctx, version, "DeadlineExceeded", overdue)
         # Not the TrainJob but its pods are watched; it ends soon after its first worker.
         ends = job.group and job.report is not None
-        turn.requeue(_SOON if ends else _POLL)
+        ctx.requeue(_SOON if ends else _POLL)
         return None
     if job.phase == "Failed":
-        fail(turn, version, job.reason or Reason.FAILED, job.message or "the Job failed")
+        fail(ctx, version, job.reason or Reason.FAILED, job.message or "the Job failed")
         return None
     try:
         return report.parse(model, job.report)
     except report.ReportError as error:
-        fail(turn, version, Reason.INVALID_REPORT, f"report of the Job {kind.value}: {error}")
+        fail(ctx, version, Reason.INVALID_REPORT, f"report of the Job {kind.value}: {error}")
         return None
 
 
 def reports_folder(
-    turn: Turn, version: VersionObject, kind: JobKind, field: str, path: str, folder: str
+    ctx: ReconcileContext,
+    version: VersionObject,
+    kind: JobKind,
+    field: str,
+    path: str,
+    folder: str,
 ) -> bool:
     """Return whether a report names the version's own folder; the version fails if it does not.
 
@@ -95,18 +100,18 @@ def reports_folder(
         f"report of the Job {kind.value}: field '{field}' is {path!r}, but must be {folder!r}: "
         "use the training image of this release"
     )
-    fail(turn, version, Reason.INVALID_REPORT, message)
+    fail(ctx, version, Reason.INVALID_REPORT, message)
     return False
 
 
-def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
+def _overdue(ctx: ReconcileContext, version: VersionObject, job: JobState) -> str:
     """Return a message if a group exceeded its deadline, else an empty text.
 
     Kubernetes ends a single Job itself. JobSet restarts the deadline with every restart of the
     group, and does not count the time without pods.
     """
-    since = version.status.group_since or version.status.stage_since or turn.time
-    if not job.group or not turn.due(since, _deadline(version), _POLL):
+    since = version.status.group_since or version.status.stage_since or ctx.time
+    if not job.group or not ctx.due(since, _deadline(version), _POLL):
         return ""
     details = f": {job.message}" if job.message else ""
     return (
@@ -119,7 +124,7 @@ def _deadline(version: VersionObject) -> datetime.timedelta:
     return datetime.timedelta(seconds=version.spec.training.deadline_seconds)
 
 
-def fail(turn: Turn, version: VersionObject, reason: str, message: str) -> None:
+def fail(ctx: ReconcileContext, version: VersionObject, reason: str, message: str) -> None:
     """Mark a version as failed; the champion continues to serve."""
-    turn.change(version.name, failure=message[-8192:])
-    turn.end(version.name, VersionStage.FAILED, reason, message)
+    ctx.change(version.name, failure=message[-8192:])
+    ctx.end(version.name, VersionStage.FAILED, reason, message)

@@ -9,20 +9,20 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.report import RecalibrateReport
 from recommender_operator.api.version import Artifact, VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.lifecycle import pipeline_jobs
 from recommender_operator.observed import JobKind, VersionObject
 from recommender_operator.resources import names
 
 
-def inherit(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
+def inherit(ctx: ReconcileContext, version: VersionObject, wanted: Recalibration) -> None:
     """Pending: its data is that of the other version, so that it is as old as that."""
-    source = turn.versions.get(wanted.of)
+    source = ctx.versions.get(wanted.of)
     if source is None or source.status.lineage is None:
-        _fail(turn, version, wanted)
+        _fail(ctx, version, wanted)
         return
     status = source.status
-    turn.move(
+    ctx.move(
         version.name,
         VersionStage.TRAINING,
         lineage=source.status.lineage.model_copy(update={"recalibrated_from": wanted.of}),
@@ -34,25 +34,27 @@ def inherit(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
     )
 
 
-def step(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
+def recalibrate_version(
+    ctx: ReconcileContext, version: VersionObject, wanted: Recalibration
+) -> None:
     """Training: run the recalibrate Job; its report has the staged artifact."""
-    source = turn.versions.get(wanted.of)
+    source = ctx.versions.get(wanted.of)
     if source is None or source.status.artifact is None:
-        _fail(turn, version, wanted)
+        _fail(ctx, version, wanted)
         return
     inputs = {
         "source_path": source.status.artifact.path,
         "source_digest": source.status.artifact.digest,
     }
-    made = pipeline_jobs.result(turn, version, JobKind.RECALIBRATE, RecalibrateReport, inputs)
+    made = pipeline_jobs.result(ctx, version, JobKind.RECALIBRATE, RecalibrateReport, inputs)
     if made is None:
         return
-    folder = names.staged_path(turn.model.name, version.name, version.status.attempt)
+    folder = names.staged_path(ctx.model.name, version.name, version.status.attempt)
     if not pipeline_jobs.reports_folder(
-        turn, version, JobKind.RECALIBRATE, "stagedPath", made.staged_path, folder
+        ctx, version, JobKind.RECALIBRATE, "stagedPath", made.staged_path, folder
     ):
         return
-    turn.move(
+    ctx.move(
         version.name,
         VersionStage.EVALUATING,
         # Its lists are those of the other version, and no probability was measured offline.
@@ -61,6 +63,6 @@ def step(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
     )
 
 
-def _fail(turn: Turn, version: VersionObject, wanted: Recalibration) -> None:
+def _fail(ctx: ReconcileContext, version: VersionObject, wanted: Recalibration) -> None:
     message = f"{wanted.of}, whose calibration it replaces, has no artifact any more"
-    pipeline_jobs.fail(turn, version, Reason.SOURCE_MISSING, message)
+    pipeline_jobs.fail(ctx, version, Reason.SOURCE_MISSING, message)

@@ -13,7 +13,7 @@ import enum
 from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import ServiceState
 
 ACTION = "rollback-to"
@@ -38,48 +38,48 @@ class _Goal:
         return Reason.PINNED if self.token is None else Reason.ROLLED_BACK_TO
 
 
-def step(turn: Turn) -> None:
+def roll_back_to(ctx: ReconcileContext) -> None:
     """Bring the requested version back, or report why that is impossible."""
-    pin, token = turn.spec.rollback_to, turn.pending(ACTION)
+    pin, token = ctx.spec.rollback_to, ctx.pending(ACTION)
     if pin is None and token is None:
-        turn.set_status(restoring_since=None)
-        _forget_pin(turn)
+        ctx.set_status(restoring_since=None)
+        _forget_pin(ctx)
     if pin is not None:
-        turn.held = True
+        ctx.held = True
         if token is not None:
-            _refuse(turn, token, f"spec.rollbackTo pins {pin}: change or remove it instead")
-        _pursue(turn, _Goal(target=pin, token=None))
+            _refuse(ctx, token, f"spec.rollbackTo pins {pin}: change or remove it instead")
+        _pursue(ctx, _Goal(target=pin, token=None))
     elif token is not None:
-        _pursue(turn, _Goal(target=token.split("#", 1)[0], token=token))
+        _pursue(ctx, _Goal(target=token.split("#", 1)[0], token=token))
 
 
-def _pursue(turn: Turn, goal: _Goal) -> None:
-    obstacle = _obstacle(turn, goal.target)
+def _pursue(ctx: ReconcileContext, goal: _Goal) -> None:
+    obstacle = _obstacle(ctx, goal.target)
     if obstacle is not None:
-        _give_up(turn, goal, Reason.UNKNOWN_VERSION, obstacle)
+        _give_up(ctx, goal, Reason.UNKNOWN_VERSION, obstacle)
         return
-    turn.target = goal.target
-    _end_candidate(turn, goal)
-    champion = turn.champion
+    ctx.target = goal.target
+    _end_candidate(ctx, goal)
+    champion = ctx.champion
     if champion is not None and champion.name == goal.target:
-        _conclude(turn, goal, f"{goal.target} is the champion")
+        _conclude(ctx, goal, f"{goal.target} is the champion")
         return
-    turn.held = True
-    match _fitness(turn, goal):
+    ctx.held = True
+    match _fitness(ctx, goal):
         case _Fitness.FIT:
-            _switch(turn, goal)
+            _switch(ctx, goal)
         case _Fitness.COMING:
             message = f"{goal.target} takes over after its service passes the smoke inference"
-            turn.condition(ConditionType.REQUESTS_HONORED, "Unknown", Reason.UNDER_WAY, message)
-            turn.requeue(_LOOK)
+            ctx.condition(ConditionType.REQUESTS_HONORED, "Unknown", Reason.UNDER_WAY, message)
+            ctx.requeue(_LOOK)
         case _Fitness.UNFIT:
-            turn.requeue(_LOOK)
+            ctx.requeue(_LOOK)
 
 
-def _obstacle(turn: Turn, target: str) -> str | None:
+def _obstacle(ctx: ReconcileContext, target: str) -> str | None:
     """Return why a version cannot be brought back; None if it can."""
-    version = turn.versions.get(target)
-    fit = sorted(name for name, v in turn.versions.items() if v.was_published)
+    version = ctx.versions.get(target)
+    fit = sorted(name for name, v in ctx.versions.items() if v.was_published)
     choice = f"published versions: {', '.join(fit) or 'none'} (kubectl get mver)"
     if version is None:
         return f"there is no version {target!r}; {choice}"
@@ -91,99 +91,99 @@ def _obstacle(turn: Turn, target: str) -> str | None:
     return None
 
 
-def _end_candidate(turn: Turn, goal: _Goal) -> None:
-    for version in turn.unfinished:
+def _end_candidate(ctx: ReconcileContext, goal: _Goal) -> None:
+    for version in ctx.unfinished:
         if goal.token is None:
             stage, automatic = VersionStage.SUPERSEDED, True
         else:
             stage, automatic = VersionStage.ROLLED_BACK, False
         message = f"rollbackTo {goal.target} was requested"
-        turn.end(version.name, stage, goal.reason, message, automatic=automatic)
+        ctx.end(version.name, stage, goal.reason, message, automatic=automatic)
 
 
-def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
+def _fitness(ctx: ReconcileContext, goal: _Goal) -> _Fitness:
     """Return whether the target is ready and its service answered; deploy and test it if not."""
-    service = turn.service(goal.target)
+    service = ctx.service(goal.target)
     if service is None or not service.ready:
-        return _serve(turn, goal, service)
-    smoke = turn.versions[goal.target].status.smoke
+        return _serve(ctx, goal, service)
+    smoke = ctx.versions[goal.target].status.smoke
     if smoke is None or smoke.service != service.uid:
-        turn.do(RunSmoke(version=goal.target))
+        ctx.do(RunSmoke(version=goal.target))
         return _Fitness.COMING
     if not smoke.passed:
         message = f"{goal.target} failed the smoke inference: {smoke.message}"
-        _give_up(turn, goal, Reason.SMOKE_FAILED, message)
+        _give_up(ctx, goal, Reason.SMOKE_FAILED, message)
         return _Fitness.UNFIT
     return _Fitness.FIT
 
 
-def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
+def _serve(ctx: ReconcileContext, goal: _Goal, service: ServiceState | None) -> _Fitness:
     """Deploy the target if it has no service; give up if it is not ready in time."""
-    if service is None and turn.accounts.serving:
-        _give_up(turn, goal, Reason.SERVICE_ACCOUNT_NOT_ALLOWED, turn.accounts.serving)
+    if service is None and ctx.accounts.serving:
+        _give_up(ctx, goal, Reason.SERVICE_ACCOUNT_NOT_ALLOWED, ctx.accounts.serving)
         return _Fitness.UNFIT
     if service is None:
-        turn.do(EnsureService(version=goal.target))
+        ctx.do(EnsureService(version=goal.target))
         return _Fitness.COMING
-    request = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
+    request = find(ctx.model.status.conditions, ConditionType.REQUESTS_HONORED)
     gave_up = request is not None and request.reason == Reason.NOT_READY_IN_TIME
-    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    since = turn.status.restoring_since or turn.time
-    if not (gave_up and goal.token is None) and not turn.due(since, limit, _LOOK):
-        turn.set_status(restoring_since=since)
+    limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
+    since = ctx.status.restoring_since or ctx.time
+    if not (gave_up and goal.token is None) and not ctx.due(since, limit, _LOOK):
+        ctx.set_status(restoring_since=since)
         return _Fitness.COMING
     state = f"{service.reason} {service.message}".strip()
     message = f"{goal.target} is not ready after {limit.total_seconds():.0f} s: {state}"
-    _give_up(turn, goal, Reason.NOT_READY_IN_TIME, message)
+    _give_up(ctx, goal, Reason.NOT_READY_IN_TIME, message)
     return _Fitness.UNFIT
 
 
-def _switch(turn: Turn, goal: _Goal) -> None:
-    former = turn.champion
-    turn.route_first()
-    turn.change(goal.target, replaced=former.name if former else None)
+def _switch(ctx: ReconcileContext, goal: _Goal) -> None:
+    former = ctx.champion
+    ctx.route_first()
+    ctx.change(goal.target, replaced=former.name if former else None)
     how = "the pin spec.rollbackTo" if goal.token is None else f"annotation {goal.token!r}"
     message = f"restored by {how}" + (f", replacing {former.name}" if former else "")
-    turn.end(goal.target, VersionStage.PROMOTED, goal.reason, message, automatic=False)
+    ctx.end(goal.target, VersionStage.PROMOTED, goal.reason, message, automatic=False)
     if former is not None and goal.token is not None:
-        turn.end(former.name, VersionStage.ROLLED_BACK, goal.reason, message, automatic=False)
-    _conclude(turn, goal, f"{goal.target} receives all requests")
+        ctx.end(former.name, VersionStage.ROLLED_BACK, goal.reason, message, automatic=False)
+    _conclude(ctx, goal, f"{goal.target} receives all requests")
 
 
-def _conclude(turn: Turn, goal: _Goal, result: str) -> None:
-    turn.set_status(restoring_since=None)
-    turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, f"rollbackTo: {result}")
+def _conclude(ctx: ReconcileContext, goal: _Goal, result: str) -> None:
+    ctx.set_status(restoring_since=None)
+    ctx.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, f"rollbackTo: {result}")
     if goal.token is not None:
-        turn.handled(ACTION, goal.token, result)
+        ctx.handled(ACTION, goal.token, result)
 
 
-def _give_up(turn: Turn, goal: _Goal, reason: Reason, message: str) -> None:
+def _give_up(ctx: ReconcileContext, goal: _Goal, reason: Reason, message: str) -> None:
     """Report why the rollback failed, and change nothing. A pin is tried again."""
-    turn.set_status(restoring_since=None)
+    ctx.set_status(restoring_since=None)
     text = f"rollbackTo: {message}"
-    if turn.condition(ConditionType.REQUESTS_HONORED, "False", reason, text):
-        turn.warn(reason, text)
+    if ctx.condition(ConditionType.REQUESTS_HONORED, "False", reason, text):
+        ctx.warn(reason, text)
     if goal.token is not None:
-        turn.target = None
-        turn.handled(ACTION, goal.token, f"{_REFUSED}{message}")
+        ctx.target = None
+        ctx.handled(ACTION, goal.token, f"{_REFUSED}{message}")
 
 
-def _forget_pin(turn: Turn) -> None:
+def _forget_pin(ctx: ReconcileContext) -> None:
     """A pin that was removed before it was carried out asks for nothing."""
-    last = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
+    last = find(ctx.status.conditions, ConditionType.REQUESTS_HONORED)
     if last is None or last.status == "True" or last.reason == Reason.REFUSED:
         return
     # An answer to an annotation is kept in `handled`, where a long one is cut.
     answers = (
         f"rollbackTo: {each.result.removeprefix(_REFUSED)}"
-        for each in turn.status.handled
+        for each in ctx.status.handled
         if each.action == ACTION
     )
     if not any(map(last.message.startswith, answers)):
         text = "spec.rollbackTo was removed before it was carried out"
-        turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.NONE, text)
+        ctx.condition(ConditionType.REQUESTS_HONORED, "True", Reason.NONE, text)
 
 
-def _refuse(turn: Turn, token: str, message: str) -> None:
-    turn.warn(Reason.REFUSED, f"{ACTION}: {message}")
-    turn.handled(ACTION, token, f"{_REFUSED}{message}")
+def _refuse(ctx: ReconcileContext, token: str, message: str) -> None:
+    ctx.warn(Reason.REFUSED, f"{ACTION}: {message}")
+    ctx.handled(ACTION, token, f"{_REFUSED}{message}")

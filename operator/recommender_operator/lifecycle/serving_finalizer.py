@@ -7,26 +7,26 @@ Without it garbage collection would delete the InferenceService with the record 
 from __future__ import annotations
 
 from recommender_operator.actions import HoldVersion
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.context.rollout_state import ROLLING_OUT
 from recommender_operator.resources import baseline_deployment_names
 
 
-def step(turn: Turn) -> None:
+def hold_serving_versions(ctx: ReconcileContext) -> None:
     """Hold the versions that have a service or must have one, and free the others."""
-    serving = {baseline_deployment_names.version_of(name) for name in turn.observed.services}
-    serving |= {turn.champion.name} if turn.champion is not None else set()
-    candidate = turn.candidate
+    serving = {baseline_deployment_names.version_of(name) for name in ctx.observed.services}
+    serving |= {ctx.champion.name} if ctx.champion is not None else set()
+    candidate = ctx.candidate
     if candidate is not None and candidate.status.stage in ROLLING_OUT:
         serving.add(candidate.name)
-    for name, version in sorted(turn.versions.items()):
+    for name, version in sorted(ctx.versions.items()):
         if name not in serving:
-            free(turn, name)
+            free(ctx, name)
         elif not version.held and not version.deleting:
-            turn.do(HoldVersion(name=name, held=True))
+            ctx.do(HoldVersion(name=name, held=True))
 
 
-def free(turn: Turn, name: str) -> None:
+def free(ctx: ReconcileContext, name: str) -> None:
     """Let a version go."""
-    if turn.versions[name].held:
-        turn.do(HoldVersion(name=name, held=False))
+    if ctx.versions[name].held:
+        ctx.do(HoldVersion(name=name, held=False))

@@ -10,7 +10,7 @@ import datetime
 from recommender_operator.actions import CreateVersion
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, ModelVersionSpec, VersionStage
-from recommender_operator.context.reconcile_context import IDLE, Turn
+from recommender_operator.context.reconcile_context import IDLE, ReconcileContext
 from recommender_operator.context.rollout_state import STAND_IN, fresh_rollout
 from recommender_operator.observed import VersionObject
 
@@ -20,51 +20,51 @@ RECHECK_DOUBLINGS = 4
 _NOW = datetime.timedelta(seconds=1)
 
 
-def supersede(turn: Turn) -> None:
+def supersede_versions(ctx: ReconcileContext) -> None:
     """End every unfinished version except the desired one; running Jobs may finish unused."""
-    if turn.spec.paused or turn.held:
+    if ctx.spec.paused or ctx.held:
         return
-    for version in turn.unfinished:
-        if version.name != turn.desired:
-            turn.end(
+    for version in ctx.unfinished:
+        if version.name != ctx.desired:
+            ctx.end(
                 version.name,
                 VersionStage.SUPERSEDED,
                 Reason.SUPERSEDED,
-                f"the spec now describes {turn.desired}",
+                f"the spec now describes {ctx.desired}",
             )
 
 
-def step(turn: Turn) -> None:
+def start_version(ctx: ReconcileContext) -> None:
     """Start the desired version, if allowed."""
-    if turn.spec.paused or turn.held:
+    if ctx.spec.paused or ctx.held:
         return
-    version = turn.versions.get(turn.desired)
+    version = ctx.versions.get(ctx.desired)
     if version is None:
-        if not turn.status.locked:
-            _create(turn)
+        if not ctx.status.locked:
+            _create(ctx)
         return
     stage = version.status.stage
-    champion = turn.champion
+    champion = ctx.champion
     if stage is VersionStage.PROMOTED and champion is not None and champion.name == version.name:
         return
     if stage in (VersionStage.PROMOTED, VersionStage.SUPERSEDED):
-        if not turn.status.locked:
-            _roll_out_anew(turn, version)
-    elif _is_due_again(turn, version):
+        if not ctx.status.locked:
+            _roll_out_anew(ctx, version)
+    elif _is_due_again(ctx, version):
         values = fresh_rollout(version.status)
-        turn.change(version.name, **values, attempt=version.status.attempt + 1)
-        turn.change(version.name, stage_since=turn.time)
-        turn.info(
-            Reason.ROLLING_OUT, f"{turn.display_name(version)} starts again", version=version.name
+        ctx.change(version.name, **values, attempt=version.status.attempt + 1)
+        ctx.change(version.name, stage_since=ctx.time)
+        ctx.info(
+            Reason.ROLLING_OUT, f"{ctx.display_name(version)} starts again", version=version.name
         )
     elif stage is VersionStage.FAILED:
-        _recheck(turn, version)
+        _recheck(ctx, version)
 
 
-def _is_due_again(turn: Turn, version: VersionObject) -> bool:
+def _is_due_again(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Return whether a stand-in ended before its original failed the gates again."""
-    original, ended = turn.versions.get(turn.specified), version.status.decision
-    if not turn.is_stand_in(version) or turn.status.locked:
+    original, ended = ctx.versions.get(ctx.specified), version.status.decision
+    if not ctx.is_stand_in(version) or ctx.status.locked:
         return False
     if version.status.stage not in TERMINAL or original is None or ended is None:
         return False
@@ -72,33 +72,33 @@ def _is_due_again(turn: Turn, version: VersionObject) -> bool:
     return rejected is not None and ended.sequence < rejected.sequence
 
 
-def _create(turn: Turn) -> None:
-    kind = "Retrain" if turn.recalibration is None else "Recalibrate"
-    trigger = f"{kind}: {turn.retrain.reason}" if turn.retrain else "Spec"
-    if turn.stands_in:
-        trigger = f"{STAND_IN} {turn.specified}, which failed its gates ({trigger})"
+def _create(ctx: ReconcileContext) -> None:
+    kind = "Retrain" if ctx.recalibration is None else "Recalibrate"
+    trigger = f"{kind}: {ctx.retrain.reason}" if ctx.retrain else "Spec"
+    if ctx.stands_in:
+        trigger = f"{STAND_IN} {ctx.specified}, which failed its gates ({trigger})"
     spec = ModelVersionSpec(
-        model=turn.model.name,
-        spec_hash=turn.desired_hash,
-        data=turn.spec.data,
+        model=ctx.model.name,
+        spec_hash=ctx.desired_hash,
+        data=ctx.spec.data,
         # Where its pods run is no part of a version: it may change.
-        training=turn.desired_training.model_copy(update={"scheduling": None}),
+        training=ctx.desired_training.model_copy(update={"scheduling": None}),
         trigger=trigger[:1024],
-        recalibration=turn.recalibration,
+        recalibration=ctx.recalibration,
     )
-    turn.do(CreateVersion(name=turn.desired, spec=spec))
-    turn.info("VersionCreated", f"{turn.desired} was created ({trigger})", version=turn.desired)
-    turn.requeue(_NOW)
+    ctx.do(CreateVersion(name=ctx.desired, spec=spec))
+    ctx.info("VersionCreated", f"{ctx.desired} was created ({trigger})", version=ctx.desired)
+    ctx.requeue(_NOW)
 
 
-def _roll_out_anew(turn: Turn, version: VersionObject) -> None:
+def _roll_out_anew(ctx: ReconcileContext, version: VersionObject) -> None:
     """Start the rollout of a trained version again."""
     values = fresh_rollout(version.status)
-    turn.change(version.name, **values, stage_since=turn.time)
-    turn.info(Reason.ROLLING_OUT, f"the spec describes {version.name} again", version=version.name)
+    ctx.change(version.name, **values, stage_since=ctx.time)
+    ctx.info(Reason.ROLLING_OUT, f"the spec describes {version.name} again", version=version.name)
 
 
-def _recheck(turn: Turn, version: VersionObject) -> None:
+def _recheck(ctx: ReconcileContext, version: VersionObject) -> None:
     """Repeat a failed data check, because the data may have changed.
 
     A failed training is not repeated, unless an erasure of a user took its data away: a check
@@ -110,15 +110,15 @@ def _recheck(turn: Turn, version: VersionObject) -> None:
     lost_data = decision.reason == Reason.DATA_VERSION_ERASED
     if decision.stage is not VersionStage.CHECKING_DATA and not lost_data:
         return
-    since = version.status.stage_since or turn.time
+    since = version.status.stage_since or ctx.time
     pause = RECHECK * 2 ** min(version.status.attempt, RECHECK_DOUBLINGS)
-    if not turn.due(since, pause, IDLE) or turn.status.locked:
-        turn.requeue(since + pause - turn.time)
+    if not ctx.due(since, pause, IDLE) or ctx.status.locked:
+        ctx.requeue(since + pause - ctx.time)
         return
     # The failure stays in the status until a check succeeds.
-    turn.change(
+    ctx.change(
         version.name,
         stage=VersionStage.CHECKING_DATA,
-        stage_since=turn.time,
+        stage_since=ctx.time,
         attempt=version.status.attempt + 1,
     )

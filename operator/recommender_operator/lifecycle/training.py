@@ -9,42 +9,42 @@ from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.lifecycle import pipeline_jobs, recalibration_job, workers
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
 
 
-def step(turn: Turn) -> None:
+def train_version(ctx: ReconcileContext) -> None:
     """Training: run the train Job; its report has lineage, metrics and the staged artifact."""
-    version = turn.candidate
+    version = ctx.candidate
     if version is None:
         return
     if version.spec.recalibration is not None:
-        recalibration_job.step(turn, version, version.spec.recalibration)
+        recalibration_job.recalibrate_version(ctx, version, version.spec.recalibration)
         return
     lineage = version.status.lineage
     if lineage is None:
-        turn.move(version.name, VersionStage.CHECKING_DATA)
+        ctx.move(version.name, VersionStage.CHECKING_DATA)
         return
-    if workers.missing(turn, version):
-        workers.wait(turn)
+    if workers.missing(ctx, version):
+        workers.wait(ctx)
         return
     warm = version.spec.training.warm_start is not None
-    inputs = {"data_version": lineage.data_version, **_champion(turn, warm=warm)}
-    trained = pipeline_jobs.result(turn, version, JobKind.TRAIN, TrainReport, inputs)
+    inputs = {"data_version": lineage.data_version, **_champion(ctx, warm=warm)}
+    trained = pipeline_jobs.result(ctx, version, JobKind.TRAIN, TrainReport, inputs)
     if trained is None:
         return
     if trained.data_version != lineage.data_version:
         message = f"trained on {trained.data_version}, but {lineage.data_version} was checked"
-        pipeline_jobs.fail(turn, version, Reason.DATA_VERSION_MISMATCH, message)
+        pipeline_jobs.fail(ctx, version, Reason.DATA_VERSION_MISMATCH, message)
         return
-    folder = names.staged_path(turn.model.name, version.name, version.status.attempt)
+    folder = names.staged_path(ctx.model.name, version.name, version.status.attempt)
     if not pipeline_jobs.reports_folder(
-        turn, version, JobKind.TRAIN, "stagedPath", trained.staged_path, folder
+        ctx, version, JobKind.TRAIN, "stagedPath", trained.staged_path, folder
     ):
         return
-    turn.move(
+    ctx.move(
         version.name,
         VersionStage.EVALUATING,
         lineage=lineage.model_copy(
@@ -58,28 +58,28 @@ def step(turn: Turn) -> None:
     )
 
 
-def _champion(turn: Turn, *, warm: bool) -> dict[str, str]:
+def _champion(ctx: ReconcileContext, *, warm: bool) -> dict[str, str]:
     """Return path and digest of the champion's artifact if anything compares with it.
 
     That is a gate, a warm start, or the previous version, whose artifact follows then.
     """
-    champion = turn.champion
+    champion = ctx.champion
     artifact = champion.status.artifact if champion is not None else None
-    previous = _previous(turn)
+    previous = _previous(ctx)
     compares = any(
         gate.champion_margin is not None or gate.metric in AT_EXPLORED_PLACES
-        for gate in turn.spec.evaluation.gates
+        for gate in ctx.spec.evaluation.gates
     )
     if artifact is None or not (compares or warm or previous):
         return {}
     return {"champion_path": artifact.path, "champion_digest": artifact.digest, **previous}
 
 
-def _previous(turn: Turn) -> dict[str, str]:
+def _previous(ctx: ReconcileContext) -> dict[str, str]:
     """Return path and digest of the previous version's artifact while it may be better."""
-    previous = turn.previous
+    previous = ctx.previous
     artifact = previous.status.artifact if previous is not None else None
-    if artifact is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(turn):
+    if artifact is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(ctx):
         return {}
     return {"previous_path": artifact.path, "previous_digest": artifact.digest}
 

@@ -6,17 +6,17 @@ import datetime
 
 from recommender_operator.actions import CancelGroup
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import JobState, VersionObject
 
 #: Lifetime of the cached platform check.
 _LOOK = datetime.timedelta(seconds=30)
 
 
-def missing(turn: Turn, version: VersionObject) -> str:
+def missing(ctx: ReconcileContext, version: VersionObject) -> str:
     """Return which APIs a version's workers lack, and the remedy; empty if none."""
     count = version.spec.training.workers
-    apis = turn.observed.platform.missing_for_workers
+    apis = ctx.observed.platform.missing_for_workers
     if count == 1 or not apis:
         return ""
     return (
@@ -26,23 +26,23 @@ def missing(turn: Turn, version: VersionObject) -> str:
     )
 
 
-def wait(turn: Turn) -> None:
+def wait(ctx: ReconcileContext) -> None:
     """Check the platform again later."""
-    turn.requeue(_LOOK)
+    ctx.requeue(_LOOK)
 
 
-def step(turn: Turn) -> None:
+def delete_unneeded_workers(ctx: ReconcileContext) -> None:
     """Delete every running group whose version has ended or started another attempt.
 
     A single Job may finish unused, but a group uses the memory of many pods, or waits in a queue.
     """
-    for job in turn.observed.jobs:
-        if job.group and job.phase == "Running" and not _is_needed(turn, job):
-            turn.do(CancelGroup(version=job.version, attempt=job.attempt))
+    for job in ctx.observed.jobs:
+        if job.group and job.phase == "Running" and not _is_needed(ctx, job):
+            ctx.do(CancelGroup(version=job.version, attempt=job.attempt))
 
 
-def _is_needed(turn: Turn, job: JobState) -> bool:
-    version = turn.versions.get(job.version)
+def _is_needed(ctx: ReconcileContext, job: JobState) -> bool:
+    version = ctx.versions.get(job.version)
     if version is None:
         return True  # Garbage collection deletes it, or the list of versions is older.
     status = version.status

@@ -1,6 +1,6 @@
 """The page of metrics: the library's, with the lines of the models as they were rendered before.
 
-The figures of 1,000 models are some ten thousand lines. The library renders all of them again at
+The metrics of 1,000 models are some ten thousand lines. The library renders all of them again at
 each scrape, and compresses them at its slowest level, which takes most of a second.
 """
 

@@ -11,16 +11,16 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from recommender_operator.metrics.model_metrics import FAMILIES, Figure
+from recommender_operator.metrics.model_metrics import FAMILIES, ModelMetric
 
 PREFIX = "recommender_operator_"
 #: Namespace and name of a model.
 Key = tuple[str, str]
-Figures = tuple[Figure, ...]
+ModelMetrics = tuple[ModelMetric, ...]
 
 
 class Cache(Protocol):
-    """The figures of a cache."""
+    """The metrics of a cache."""
 
     @property
     def plural(self) -> str:
@@ -39,7 +39,7 @@ class Cache(Protocol):
 
 
 class CacheGauges(Collector):
-    """Collects the figures of the caches, summed over namespaces."""
+    """Collects the metrics of the caches, summed over namespaces."""
 
     def __init__(self) -> None:
         self.caches: Callable[[], Iterable[Cache]] = tuple
@@ -65,30 +65,30 @@ class CacheGauges(Collector):
 
 
 class ModelGauges(Collector):
-    """The figures of the models as they were after the last look at each.
+    """The metrics of the models as they were after the last pass of each.
 
     Most of them are the same at the next scrape, so the lines of a model are kept (`text`).
     """
 
     def __init__(self) -> None:
-        self._by_model: dict[Key, Figures] = {}
-        #: Lines by family, and the figures that they show.
-        self._lines: dict[Key, tuple[Figures, dict[str, str]]] = {}
+        self._by_model: dict[Key, ModelMetrics] = {}
+        #: Lines by family, and the metrics that they show.
+        self._lines: dict[Key, tuple[ModelMetrics, dict[str, str]]] = {}
 
-    def set(self, namespace: str, model: str, figures: Figures) -> None:
-        """Replace the figures of a model."""
-        self._by_model[namespace, model] = figures
+    def set(self, namespace: str, model: str, metrics: ModelMetrics) -> None:
+        """Replace the metrics of a model."""
+        self._by_model[namespace, model] = metrics
 
     def forget(self, namespace: str, model: str) -> None:
-        """Remove the figures of a deleted model."""
+        """Remove the metrics of a deleted model."""
         self._by_model.pop((namespace, model), None)
         self._lines.pop((namespace, model), None)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family, with the figures of all models."""
+        """Yield every family, with the metrics of all models."""
         families = {name: _family(name) for name in FAMILIES}
-        for key, figures in list(self._by_model.items()):
-            _add(families, key, figures)
+        for key, metrics in list(self._by_model.items()):
+            _add(families, key, metrics)
         yield from families.values()
 
     def text(self) -> str:
@@ -97,24 +97,24 @@ class ModelGauges(Collector):
         Gauges look the same in both.
         """
         lines: dict[str, list[str]] = {name: [heading] for name, heading in _headings().items()}
-        # A copy: the scrape runs in another thread than the looks.
-        for key, figures in list(self._by_model.items()):
-            for family, text in self._lines_of(key, figures).items():
+        # A copy: the scrape runs in another thread than the passes.
+        for key, metrics in list(self._by_model.items()):
+            for family, text in self._lines_of(key, metrics).items():
                 lines[family].append(text)
         return "".join(itertools.chain.from_iterable(lines.values()))
 
-    def _lines_of(self, key: Key, figures: Figures) -> dict[str, str]:
+    def _lines_of(self, key: Key, metrics: ModelMetrics) -> dict[str, str]:
         kept = self._lines.get(key)
-        # By identity: a look in the meantime has other figures.
-        if kept is None or kept[0] is not figures:
-            families = {figure.family: _family(figure.family) for figure in figures}
-            _add(families, key, figures)
+        # By identity: a pass in the meantime has other metrics.
+        if kept is None or kept[0] is not metrics:
+            families = {metric.family: _family(metric.family) for metric in metrics}
+            _add(families, key, metrics)
             headings = _headings()
             lines = {
                 name: _rendered(family).removeprefix(headings[name])
                 for name, family in families.items()
             }
-            kept = self._lines[key] = (figures, lines)
+            kept = self._lines[key] = (metrics, lines)
         return kept[1]
 
 
@@ -123,9 +123,9 @@ def _family(name: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"{PREFIX}{name}", text, labels=["namespace", "model", *labels])
 
 
-def _add(families: Mapping[str, GaugeMetricFamily], key: Key, figures: Figures) -> None:
-    for figure in figures:
-        families[figure.family].add_metric([*key, *figure.labels], figure.value)
+def _add(families: Mapping[str, GaugeMetricFamily], key: Key, metrics: ModelMetrics) -> None:
+    for metric in metrics:
+        families[metric.family].add_metric([*key, *metric.labels], metric.value)
 
 
 def _rendered(family: Metric) -> str:

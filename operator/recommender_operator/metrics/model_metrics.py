@@ -1,7 +1,7 @@
-"""The figures of a model that become gauges of the operator: pure.
+"""The metrics of a model that become gauges of the operator: pure.
 
-They come from the objects' status after a look, so they survive a restart of the operator, and
-what a person reads with kubectl is what an alert compares. Each look replaces all figures of its
+They come from the objects' status after a pass, so they survive a restart of the operator, and
+what a person reads with kubectl is what an alert compares. Each pass replaces all figures of its
 model.
 """
 
@@ -19,7 +19,7 @@ from recommender_operator.api.version_experiment import ExperimentStatus, Metric
 from recommender_operator.context import routing
 from recommender_operator.observed import Observed, VersionObject
 
-#: Maximum number of versions of a model with figures: the champion and the newest others.
+#: Maximum number of versions of a model with metrics: the champion and the newest others.
 MAX_VERSIONS = 4
 
 VERSION = ("version",)
@@ -107,7 +107,7 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-class Figure(NamedTuple):
+class ModelMetric(NamedTuple):
     """A gauge: the name of its family, the values of its labels, and its value."""
 
     family: str
@@ -115,11 +115,11 @@ class Figure(NamedTuple):
     value: float
 
 
-def of(observed: Observed, decision: Decision) -> tuple[Figure, ...]:
-    """Return the figures of a model after a decision; the last of the same labels counts."""
+def model_metrics_of(observed: Observed, decision: Decision) -> tuple[ModelMetric, ...]:
+    """Return the metrics of a model after a decision; the last of the same labels counts."""
     model, status = observed.model, decision.status
     found = [
-        Figure("interruptions_limit", (), model.spec.analysis.max_interruptions),
+        ModelMetric("interruptions_limit", (), model.spec.analysis.max_interruptions),
         *_drift(status.drift, model.spec.drift.consecutive_windows),
     ]
     if status.holdout is not None:
@@ -128,9 +128,9 @@ def of(observed: Observed, decision: Decision) -> tuple[Figure, ...]:
     for version in _shown(versions, status.champion):
         found += _version(version)
         if version.name == status.champion:
-            found.append(Figure("champion", (version.name,), 1))
+            found.append(ModelMetric("champion", (version.name,), 1))
     found += _shares(versions)
-    return tuple({(figure.family, figure.labels): figure for figure in found}.values())
+    return tuple({(metric.family, metric.labels): metric for metric in found}.values())
 
 
 def _after(versions: Iterable[VersionObject], decision: Decision) -> list[VersionObject]:
@@ -156,7 +156,7 @@ def _shown(versions: Iterable[VersionObject], champion: str | None) -> list[Vers
     return sorted(versions, key=rank, reverse=True)[:MAX_VERSIONS]
 
 
-def _shares(versions: Iterable[VersionObject]) -> Iterator[Figure]:
+def _shares(versions: Iterable[VersionObject]) -> Iterator[ModelMetric]:
     """Yield the percent of the further versions, and of the version that passes it on to them."""
     weights = {version.name: version.status.weight for version in versions}
     for version in versions:
@@ -166,42 +166,42 @@ def _shares(versions: Iterable[VersionObject]) -> Iterator[Figure]:
             continue
         shares = routing.shares_of_further(experiment)
         for name, percent in shares.items():
-            yield Figure("wanted_weight_percent", (name,), percent)
+            yield ModelMetric("wanted_weight_percent", (name,), percent)
         if phase.stable in weights and shares:
             left = max(0, weights[phase.stable] - sum(shares.values()))
-            yield Figure("wanted_weight_percent", (phase.stable,), left)
+            yield ModelMetric("wanted_weight_percent", (phase.stable,), left)
 
 
-def _version(version: VersionObject) -> Iterator[Figure]:
+def _version(version: VersionObject) -> Iterator[ModelMetric]:
     status, name = version.status, version.name
-    yield Figure("version_stage", (name, status.stage.value), 1)
-    yield Figure("wanted_weight_percent", (name,), status.weight)
-    yield Figure("interruptions", (name, "restart"), status.interruptions.restarts)
-    yield Figure("interruptions", (name, "withdrawal"), status.interruptions.withdrawals)
+    yield ModelMetric("version_stage", (name, status.stage.value), 1)
+    yield ModelMetric("wanted_weight_percent", (name,), status.weight)
+    yield ModelMetric("interruptions", (name, "restart"), status.interruptions.restarts)
+    yield ModelMetric("interruptions", (name, "withdrawal"), status.interruptions.withdrawals)
     if (standby := status.standby) is not None:
-        yield Figure("standby_active", (name, standby.version), standby.active)
-        yield Figure("standby_takeovers", (name,), standby.count)
+        yield ModelMetric("standby_active", (name, standby.version), standby.active)
+        yield ModelMetric("standby_takeovers", (name,), standby.count)
     # Several gates may have the same metric: the last counts.
     for gate in sorted(status.gates, key=lambda gate: not gate.passed):
         yield from _gate(name, gate)
     if status.steps:
         last = status.steps[-1]
-        yield Figure("step_verdict", (name, last.verdict), 1)
+        yield ModelMetric("step_verdict", (name, last.verdict), 1)
         started = last.started_at.timestamp()
-        yield Figure("step_started_timestamp_seconds", (name,), started)
+        yield ModelMetric("step_started_timestamp_seconds", (name,), started)
         for metric in last.metrics:
             yield from _metric(name, metric)
     if status.experiment is not None:
         yield from _experiment(name, status.experiment)
 
 
-def _experiment(version: str, seen: ExperimentStatus) -> Iterator[Figure]:
+def _experiment(version: str, seen: ExperimentStatus) -> Iterator[ModelMetric]:
     for arm in seen.arms:
         # Known before the first numbers: a version that cannot serve is left out at once.
-        yield Figure("experiment_arm_withdrawn", (version, arm.version), bool(arm.withdrawn))
+        yield ModelMetric("experiment_arm_withdrawn", (version, arm.version), bool(arm.withdrawn))
     if not seen.verdict:
         return
-    yield Figure("experiment_verdict", (version, seen.verdict), 1)
+    yield ModelMetric("experiment_verdict", (version, seen.verdict), 1)
     values = {
         "experiment_users": seen.users,
         "experiment_planned_users": seen.planned_users,
@@ -213,16 +213,16 @@ def _experiment(version: str, seen: ExperimentStatus) -> Iterator[Figure]:
     yield from _compared("experiment", (version,), seen.metrics)
     for arm in seen.arms:
         labels = (version, arm.version)
-        yield Figure("experiment_arm_users", labels, arm.users)
-        yield Figure("experiment_arm_disagreements", labels, arm.disagreed)
+        yield ModelMetric("experiment_arm_users", labels, arm.users)
+        yield ModelMetric("experiment_arm_disagreements", labels, arm.disagreed)
         if arm.result:
-            yield Figure("experiment_arm_result", (*labels, arm.result), 1)
+            yield ModelMetric("experiment_arm_result", (*labels, arm.result), 1)
         yield from _compared("experiment_arm", labels, arm.metrics)
 
 
 def _compared(
     family: str, labels: tuple[str, ...], metrics: Iterable[MetricComparison]
-) -> Iterator[Figure]:
+) -> Iterator[ModelMetric]:
     for each in metrics:
         values = {
             f"{family}_value": each.candidate,
@@ -235,7 +235,7 @@ def _compared(
         yield from _known(values, (*labels, each.metric, each.role))
 
 
-def _metric(version: str, metric: MetricVerdict) -> Iterator[Figure]:
+def _metric(version: str, metric: MetricVerdict) -> Iterator[ModelMetric]:
     labels = (version, metric.metric)
     values = {
         "analysis_value": metric.value,
@@ -246,10 +246,10 @@ def _metric(version: str, metric: MetricVerdict) -> Iterator[Figure]:
         "analysis_samples": metric.sample_size,
     }
     yield from _known(values, labels)
-    yield Figure("analysis_verdict", (*labels, metric.verdict), 1)
+    yield ModelMetric("analysis_verdict", (*labels, metric.verdict), 1)
 
 
-def _gate(version: str, gate: GateResult) -> Iterator[Figure]:
+def _gate(version: str, gate: GateResult) -> Iterator[ModelMetric]:
     values = {
         "gate_value": gate.value,
         "gate_lower": gate.low,
@@ -261,28 +261,30 @@ def _gate(version: str, gate: GateResult) -> Iterator[Figure]:
     yield from _known(values, (version, gate.metric))
 
 
-def _drift(drift: DriftStatus, limit: int) -> Iterator[Figure]:
-    yield Figure("drift_verdict", (drift.verdict,), 1)
-    yield Figure("drift_windows", (), drift.breaches_in_a_row)
-    yield Figure("drift_break_windows", (), drift.candidate_breaks_in_a_row)
+def _drift(drift: DriftStatus, limit: int) -> Iterator[ModelMetric]:
+    yield ModelMetric("drift_verdict", (drift.verdict,), 1)
+    yield ModelMetric("drift_windows", (), drift.breaches_in_a_row)
+    yield ModelMetric("drift_break_windows", (), drift.candidate_breaks_in_a_row)
     if (seen := drift.segments) is not None and not seen.message:
-        yield Figure("drift_segment_shifts", (), len(seen.shifts) + seen.more)
+        yield ModelMetric("drift_segment_shifts", (), len(seen.shifts) + seen.more)
     if drift.labels is not None:
-        yield Figure("drift_label_windows", (), drift.labels.breaches_in_a_row)
+        yield ModelMetric("drift_label_windows", (), drift.labels.breaches_in_a_row)
         for each in drift.labels.segments:
             labels = (each.feature, each.value or "")
-            yield Figure("drift_label_segment_loss", labels, each.log_loss)
-            yield Figure("drift_label_segment_reference_loss", labels, each.reference_log_loss)
-            yield Figure("drift_label_segment_windows", labels, each.breaches_in_a_row)
-    yield Figure("drift_windows_limit", (), limit)
+            yield ModelMetric("drift_label_segment_loss", labels, each.log_loss)
+            yield ModelMetric(
+                "drift_label_segment_reference_loss", labels, each.reference_log_loss
+            )
+            yield ModelMetric("drift_label_segment_windows", labels, each.breaches_in_a_row)
+    yield ModelMetric("drift_windows_limit", (), limit)
     for shift in drift.effects:
-        yield Figure("drift_effect", (shift.feature,), shift.effect)
-        yield Figure("drift_effect_limit", (shift.feature,), shift.limit)
+        yield ModelMetric("drift_effect", (shift.feature,), shift.effect)
+        yield ModelMetric("drift_effect_limit", (shift.feature,), shift.limit)
 
 
-def _holdout(seen: HoldoutStatus) -> Iterator[Figure]:
-    yield Figure("holdout_users", (), seen.users)
-    yield Figure("holdout_other_users", (), seen.other_users)
+def _holdout(seen: HoldoutStatus) -> Iterator[ModelMetric]:
+    yield ModelMetric("holdout_users", (), seen.users)
+    yield ModelMetric("holdout_other_users", (), seen.other_users)
     for gain in seen.gains:
         values = {
             "holdout_value": gain.holdout,
@@ -294,7 +296,7 @@ def _holdout(seen: HoldoutStatus) -> Iterator[Figure]:
         yield from _known(values, (gain.metric,))
 
 
-def _known(values: Mapping[str, float | None], labels: tuple[str, ...]) -> Iterator[Figure]:
+def _known(values: Mapping[str, float | None], labels: tuple[str, ...]) -> Iterator[ModelMetric]:
     for family, value in values.items():
         if value is not None:
-            yield Figure(family, labels, value)
+            yield ModelMetric(family, labels, value)

@@ -21,7 +21,7 @@ from prometheus_client import (
 
 from recommender_operator.metrics import exposition
 from recommender_operator.metrics.model_gauges import Cache, CacheGauges, ModelGauges
-from recommender_operator.metrics.model_metrics import Figure
+from recommender_operator.metrics.model_metrics import ModelMetric
 from recommender_operator.observed import ModelObject, VersionObject
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -54,7 +54,7 @@ class Metrics:
             "reconcile_errors", "Failed reconciles, by class of exception.", ["error"], **own
         )
         self.conflicts = Counter(
-            "conflicts", "Looks that ended because an observed object had changed.", **own
+            "conflicts", "Reconciles that ended because an observed object had changed.", **own
         )
         self.window_readings = Counter(
             "window_readings",
@@ -62,7 +62,7 @@ class Metrics:
             **own,
         )
         self.rest_checks = Counter(
-            "rest_checks", "Looks that were not needed, because nothing had changed.", **own
+            "rest_checks", "Reconciles that were not needed, because nothing had changed.", **own
         )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
@@ -89,8 +89,8 @@ class Metrics:
         )
         self._of_models(own)
         self._of_caches(own)
-        self._figures = ModelGauges()
-        self.registry.register(self._figures)
+        self._model_gauges = ModelGauges()
+        self.registry.register(self._model_gauges)
         build = Gauge("build_info", "Always 1; the label has the version.", ["version"], **own)
         build.labels(version=version()).set(1)
         self._weights: dict[tuple[str, str], set[str]] = {}
@@ -140,7 +140,7 @@ class Metrics:
         self._others.register(self._caches)
 
     def watch_caches(self, caches: Callable[[], Iterable[Cache]]) -> None:
-        """Collect the figures of the caches at each scrape."""
+        """Collect the metrics of the caches at each scrape."""
         self._caches.caches = caches
 
     def cache_listed(self, resource: str, why: str) -> None:
@@ -152,12 +152,12 @@ class Metrics:
         self.notifications.labels(receiver=receiver, result=result).inc()
 
     def watch_election(self, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
-        """Collect the figures of the election at each scrape."""
+        """Collect the metrics of the election at each scrape."""
         self.leader.set_function(leads)
         self.leader_transitions.set_function(transitions)
 
     def watch_queue(self, depth: Callable[[], float], working: Callable[[], float]) -> None:
-        """Collect the figures of the queue at each scrape."""
+        """Collect the metrics of the queue at each scrape."""
         self.queue_depth.set_function(depth)
         self.queue_working.set_function(working)
 
@@ -174,9 +174,9 @@ class Metrics:
             self.weight.labels(*key, name).set(percent)
         self._weights[key] = set(weights)
 
-    def figures(self, model: ModelObject, figures: tuple[Figure, ...]) -> None:
+    def set_model_metrics(self, model: ModelObject, metrics: tuple[ModelMetric, ...]) -> None:
         """Replace the gauges of a model and its versions."""
-        self._figures.set(model.namespace, model.name, figures)
+        self._model_gauges.set(model.namespace, model.name, metrics)
 
     def stage(self, model: ModelObject, stage: str) -> None:
         """Count a model under its stage."""
@@ -226,7 +226,7 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._others)
         server, thread = start_http_server(port, registry=self._others)
-        server.set_app(exposition.app(self._others, self._figures))
+        server.set_app(exposition.app(self._others, self._model_gauges))
         closing.callback(thread.join, 5)
         closing.callback(server.server_close)
         closing.callback(server.shutdown)
@@ -237,7 +237,7 @@ class Metrics:
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
         self._forget_snapshot(key)
-        self._figures.forget(namespace, name)
+        self._model_gauges.forget(namespace, name)
         for pair in self._decisions.pop(key, set()):
             self.verdicts.remove(*key, *pair)
         before = self._stages.pop(key, None)

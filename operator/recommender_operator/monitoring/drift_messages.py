@@ -5,22 +5,22 @@ from __future__ import annotations
 from recommender_operator.analysis.drift_reactions import Cause
 from recommender_operator.analysis.segment_drift import Segment
 from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 
 #: Segments that a message names: all are in the status.
 _MOST_NAMED = 5
 
 
-def what(turn: Turn, cause: Cause) -> str:
+def what(ctx: ReconcileContext, cause: Cause) -> str:
     """Return what drifted, for the name of a retraining."""
     if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
         return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
     if cause is Cause.SEGMENT_DRIFT:
-        drifted = drift_causes.drifted_segments(turn)
+        drifted = drift_causes.drifted_segments(ctx)
         return _first(", ", [str(Segment(each.feature, each.value)) for each in drifted])
     if cause is Cause.SEGMENT_SHIFT:
-        return _first(", ", [str(each) for each in drift_causes.shifted_segments(turn)])
-    return ", ".join(turn.status.drift.features) or "the sessions"
+        return _first(", ", [str(each) for each in drift_causes.shifted_segments(ctx)])
+    return ", ".join(ctx.status.drift.features) or "the sessions"
 
 
 def _first(between: str, texts: list[str]) -> str:
@@ -28,20 +28,18 @@ def _first(between: str, texts: list[str]) -> str:
     return between.join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def told(turn: Turn, cause: Cause, champion: str) -> str:
+def told(ctx: ReconcileContext, cause: Cause, champion: str) -> str:
     """Return a confirmed cause with its numbers."""
-    drift, name = turn.status.drift, what(turn, cause)
+    drift, name = ctx.status.drift, what(ctx, cause)
     match cause:
         case Cause.LOSS_RISE | Cause.CALIBRATION_DRIFT:
             numbers = "" if drift.labels is None else drift.labels.message
             return f"{name} of {champion} changed since its first week: {numbers}"
         case Cause.SEGMENT_DRIFT:
-            found = _first("; ", [each.message for each in drift_causes.drifted_segments(turn)])
+            found = _first("; ", [each.message for each in drift_causes.drifted_segments(ctx)])
             return f"what users do changed in {name} since the first week of {champion}: {found}"
         case Cause.SEGMENT_SHIFT:
-            found = _first(
-                "; ", [f"{s}: {s.message}" for s in drift_causes.shifted_segments(turn)]
-            )
+            found = _first("; ", [f"{s}: {s.message}" for s in drift_causes.shifted_segments(ctx)])
             return (
                 f"features shifted inside segments since the training of {champion}: {found}. "
                 "Check what sends them there (an app, a page, a country)"

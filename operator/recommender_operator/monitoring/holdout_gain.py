@@ -10,7 +10,7 @@ import datetime
 
 from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments import holdout_effect as gaining
 from recommender_operator.experiments.estimates import MIN_CONTRIBUTORS, MIN_USERS, Comparison
 from recommender_operator.experiments.plan import Phase
@@ -45,29 +45,29 @@ def _between(age: datetime.timedelta) -> datetime.timedelta:
     return min(EVERY, max(SOONEST, age / PART))
 
 
-def step(turn: Turn) -> None:
+def measure_holdout(ctx: ReconcileContext) -> None:
     """Record what the measure says, if it is time."""
-    before, id_ = turn.status.holdout, holdout_users.measure(turn.model)
+    before, id_ = ctx.status.holdout, holdout_users.measure(ctx.model)
     if id_ is None:
         if before is not None:
-            turn.set_status(holdout=None)
+            ctx.set_status(holdout=None)
         return
     if before is None or before.id != id_:
-        before = HoldoutStatus(id=id_, since=turn.now)
-    if wait := after(before, id_, turn.now):
-        turn.requeue(wait)
+        before = HoldoutStatus(id=id_, since=ctx.now)
+    if wait := after(before, id_, ctx.now):
+        ctx.requeue(wait)
         return
-    found = _read(turn, before)
-    turn.requeue(min(AGAIN, after(found, id_, turn.now) or AGAIN))
-    turn.set_status(holdout=found)
+    found = _read(ctx, before)
+    ctx.requeue(min(AGAIN, after(found, id_, ctx.now) or AGAIN))
+    ctx.set_status(holdout=found)
 
 
-def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:
+def _read(ctx: ReconcileContext, before: HoldoutStatus) -> HoldoutStatus:
     """Return what the collector says; the former numbers stay if it says nothing of use."""
-    reading = turn.observed.holdout
-    if reading is None:  # it was not time when the look began
+    reading = ctx.observed.holdout
+    if reading is None:  # it was not time when the pass began
         return before if before.message else _said(before, "nothing was read yet")
-    held = turn.spec.serving.holdout
+    held = ctx.spec.serving.holdout
     if reading.error or held is None:
         return _said(before, reading.error)
     try:
@@ -86,11 +86,11 @@ def _read(turn: Turn, before: HoldoutStatus) -> HoldoutStatus:
     return before.model_copy(
         update={
             "since": start,
-            "observed_at": turn.now,
+            "observed_at": ctx.now,
             "users": phase.of(holdout_users.HELD).users,
             "other_users": phase.of(holdout_users.OTHERS).users,
             "gains": tuple(map(_gain, found.comparisons)),
-            "message": ((found.problem or _words(phase, found, reading)) + _mode(turn))[
+            "message": ((found.problem or _words(phase, found, reading)) + _mode(ctx))[
                 :MAX_MESSAGE
             ],
         }
@@ -106,9 +106,9 @@ def _at(seconds: float) -> datetime.datetime:
     return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=seconds)
 
 
-def _mode(turn: Turn) -> str:
+def _mode(ctx: ReconcileContext) -> str:
     """Return what differs in Knative mode, where only the newest revision has pods to change."""
-    if turn.spec.rollout.traffic is not TrafficMode.KNATIVE or turn.candidate is None:
+    if ctx.spec.rollout.traffic is not TrafficMode.KNATIVE or ctx.candidate is None:
         return ""
     return "; in Knative mode the champion gets a changed setting when the rollout has ended"
 

@@ -14,7 +14,7 @@ from recommender_operator.analysis.label_sums import Labels, closes_after, read_
 from recommender_operator.analysis.segment_drift import SegmentVerdict
 from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import CollectorReading, VersionObject
 
 #: Time after the end of a window, and after its labels, in which it counts: the next one may be
@@ -23,34 +23,34 @@ RECENT = datetime.timedelta(days=14)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-def step(turn: Turn, champion: VersionObject) -> None:
-    """Record what the labels say about the champion; nothing is stored between looks.
+def monitor_labels(ctx: ReconcileContext, champion: VersionObject) -> None:
+    """Record what the labels say about the champion; nothing is stored between passes.
 
     If an answer cannot be used, the former numbers stay as long as they are recent, because days
     that are over do not change.
     """
-    reading, drift = turn.observed.outcomes, turn.status.drift
-    if turn.model.status.champion != champion.name:
+    reading, drift = ctx.observed.outcomes, ctx.status.drift
+    if ctx.model.status.champion != champion.name:
         return  # The answer is about the former champion.
     if reading is None:
         if drift.labels is not None:
-            turn.set_status(drift=drift.model_copy(update={"labels": None}))
+            ctx.set_status(drift=drift.model_copy(update={"labels": None}))
         return
-    found = _judged(turn, reading, champion)
+    found = _judged(ctx, reading, champion)
     if found is not None and found.verdict == Verdict.ERROR and drift.labels is not None:
         update = {"verdict": found.verdict, "message": found.message}
         found = drift.labels.model_copy(update=update)
-    if found is not None and _is_old(turn, found):
+    if found is not None and _is_old(ctx, found):
         found = _without_row(found)
     if found != drift.labels:
-        turn.set_status(drift=drift.model_copy(update={"labels": found}))
+        ctx.set_status(drift=drift.model_copy(update={"labels": found}))
 
 
-def _is_old(turn: Turn, found: LabelDriftStatus) -> bool:
+def _is_old(ctx: ReconcileContext, found: LabelDriftStatus) -> bool:
     """Return whether the last window says nothing about the present any more."""
     if found.through is None:
         return False
-    return turn.now > (found.acts_until or _acts_until(found.through, _hours(turn)))
+    return ctx.now > (found.acts_until or _acts_until(found.through, _hours(ctx)))
 
 
 def _acts_until(through: datetime.datetime, late: datetime.timedelta) -> datetime.datetime:
@@ -58,9 +58,9 @@ def _acts_until(through: datetime.datetime, late: datetime.timedelta) -> datetim
     return through + late + RECENT
 
 
-def _hours(turn: Turn) -> datetime.timedelta:
+def _hours(ctx: ReconcileContext) -> datetime.timedelta:
     """Return how late labels come, of a collector that does not say how late events may come."""
-    mapping = turn.spec.data.source.mapping
+    mapping = ctx.spec.data.source.mapping
     label = mapping.label if mapping is not None else None
     late = label.attribution.hours if label is not None and label.attribution is not None else 0
     return datetime.timedelta(hours=late)
@@ -77,7 +77,7 @@ def _without_row(found: LabelDriftStatus) -> LabelDriftStatus:
 
 
 def judged(
-    turn: Turn, reading: CollectorReading, champion: VersionObject
+    ctx: ReconcileContext, reading: CollectorReading, champion: VersionObject
 ) -> tuple[dict[int, Labels], LabelVerdict]:
     """Return the days of the champion, and what they say.
 
@@ -85,7 +85,7 @@ def judged(
         ValueError, ArithmeticError: the answer is not valid.
     """
     days = read_days(reading.body, champion.name)
-    return days, label_drift.judge(turn.spec.drift, days, start=_start(champion))
+    return days, label_drift.judge(ctx.spec.drift, days, start=_start(champion))
 
 
 def _start(champion: VersionObject) -> int:
@@ -94,7 +94,7 @@ def _start(champion: VersionObject) -> int:
 
 
 def _judged(
-    turn: Turn, reading: CollectorReading, champion: VersionObject
+    ctx: ReconcileContext, reading: CollectorReading, champion: VersionObject
 ) -> LabelDriftStatus | None:
     error = reading.error
     if not error and reading.body.get("counts") is False:
@@ -102,21 +102,21 @@ def _judged(
     if error:
         return _error(error)
     try:
-        days, seen = judged(turn, reading, champion)
-        if not days and _is_known(turn):
+        days, seen = judged(ctx, reading, champion)
+        if not days and _is_known(ctx):
             return _error("the collector has lost all days, or is of an earlier release")
         parts = segment_drift.read_segments(reading.body)
-        segments = segment_drift.judge(turn.spec.drift, days, parts, start=_start(champion))
+        segments = segment_drift.judge(ctx.spec.drift, days, parts, start=_start(champion))
         late = closes_after(reading.body)
-        after = _hours(turn) if late is None else datetime.timedelta(seconds=late)
+        after = _hours(ctx) if late is None else datetime.timedelta(seconds=late)
         return _status(seen, segments, after)
     except (ValueError, ArithmeticError) as problem:
         return _error(f"the collector's answer is not valid: {problem}")
 
 
-def _is_known(turn: Turn) -> bool:
+def _is_known(ctx: ReconcileContext) -> bool:
     """Return whether there is a window from former answers."""
-    labels = turn.status.drift.labels
+    labels = ctx.status.drift.labels
     return labels is not None and labels.through is not None
 
 

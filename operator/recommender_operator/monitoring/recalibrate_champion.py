@@ -13,7 +13,7 @@ from recommender_operator.analysis.label_sums import Labels
 from recommender_operator.analysis.platt import Scale
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.context import stored_recalibrations
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.context.rollout_state import STAND_IN
 from recommender_operator.monitoring import label_monitor
 from recommender_operator.observed import CollectorReading, VersionObject
@@ -26,16 +26,16 @@ _LEAST_WINDOWS = 2
 MOST_IGNORED = 0.25
 
 
-def obstacle(turn: Turn, champion: VersionObject) -> str | None:
+def obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
     """Return why nothing can be fitted now, but may be soon; None otherwise."""
-    reading, seen = turn.observed.outcomes, turn.status.drift.labels
+    reading, seen = ctx.observed.outcomes, ctx.status.drift.labels
     if reading is None or reading.error or seen is None or seen.verdict == "Error":
         return "none until the collector's answer about the labels can be used"
     try:
-        _, found = label_monitor.judged(turn, reading, champion)
+        _, found = label_monitor.judged(ctx, reading, champion)
     except (ValueError, ArithmeticError):
         return None
-    wanted = min(_LEAST_WINDOWS, label_drift.needed(turn.spec.drift))
+    wanted = min(_LEAST_WINDOWS, label_drift.needed(ctx.spec.drift))
     if _windows(found) < wanted:
         return f"none until {wanted} weeks in a row fail again: one since then passed"
     return None
@@ -48,19 +48,19 @@ def _windows(seen: LabelVerdict) -> int:
     return (seen.through + 1 - seen.failing_since) // DAYS
 
 
-def plan(turn: Turn, champion: VersionObject) -> Recalibration | Refused:
+def plan(ctx: ReconcileContext, champion: VersionObject) -> Recalibration | Refused:
     """Return the new calibration of the champion, or why only a training helps."""
-    reading = turn.observed.outcomes
+    reading = ctx.observed.outcomes
     if reading is None:
         return Refused("the labels have no window")
     if champion.spec.trigger.startswith(STAND_IN):
         return Refused(f"{champion.name} is the baseline, in place of another version")
     if champion.status.artifact is None:
         return Refused(f"{champion.name} has no artifact")
-    if tried := stored_recalibrations.of(champion, turn.versions.values()):
+    if tried := stored_recalibrations.recalibrations_of(champion, ctx.versions.values()):
         return Refused(f"its last recalibration, {tried[-1].name}, is not the champion")
     try:
-        days, seen = label_monitor.judged(turn, reading, champion)
+        days, seen = label_monitor.judged(ctx, reading, champion)
         return _of(champion, reading, days, seen)
     except (ValueError, ArithmeticError) as problem:
         return Refused(f"the collector's answer is not valid: {problem}")

@@ -13,7 +13,7 @@ from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.context.rollout_state import fresh_rollout
 from recommender_operator.observed import VersionObject
 
@@ -32,87 +32,87 @@ def is_better(found: PreviousComparison, least_users: int) -> bool:
     )
 
 
-def step(turn: Turn, candidate: VersionObject) -> bool:
+def compare_with_previous(ctx: ReconcileContext, candidate: VersionObject) -> bool:
     """Evaluating: roll back if the training found the previous version better, and say whether.
 
     The training starts again, because its gates have to compare it with what serves now.
     """
-    champion, previous, found = turn.champion, turn.previous, candidate.status.previous
-    if Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(turn):
+    champion, previous, found = ctx.champion, ctx.previous, candidate.status.previous
+    if Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(ctx):
         return False
     if champion is None or previous is None or found is None:
         return False
     if not _is_of(found, champion, previous):
         return False
-    if not is_better(found, turn.spec.drift.window_sessions) or _obstacle(turn, previous):
+    if not is_better(found, ctx.spec.drift.window_sessions) or _obstacle(ctx, previous):
         return False
-    if len(_compared(turn, champion, previous)) > 1:
-        return False  # Nearly the same rows again: each look at them would be another chance.
+    if len(_compared(ctx, champion, previous)) > 1:
+        return False  # Nearly the same rows again: each comparison would be another chance.
     message = f"the loss of {champion.name} rose, and {_figures(found, champion, previous)}"
-    # First: without its comparison, a look after a crash trains again, and decides by that.
+    # First: without its comparison, a pass after a crash trains again, and decides by that.
     restarted = {**fresh_rollout(candidate.status), "attempt": candidate.status.attempt + 1}
-    turn.change(candidate.name, **restarted, stage_since=turn.time)
-    turn.route_first()
-    turn.change(previous.name, replaced=champion.name)
-    turn.end(previous.name, VersionStage.PROMOTED, Reason.PREVIOUS_IS_BETTER, message)
-    turn.end(champion.name, VersionStage.ROLLED_BACK, Reason.PREVIOUS_IS_BETTER, message)
+    ctx.change(candidate.name, **restarted, stage_since=ctx.time)
+    ctx.route_first()
+    ctx.change(previous.name, replaced=champion.name)
+    ctx.end(previous.name, VersionStage.PROMOTED, Reason.PREVIOUS_IS_BETTER, message)
+    ctx.end(champion.name, VersionStage.ROLLED_BACK, Reason.PREVIOUS_IS_BETTER, message)
     return True
 
 
-def told(turn: Turn, champion: VersionObject) -> str:
+def told(ctx: ReconcileContext, champion: VersionObject) -> str:
     """Return what the last comparison says, for the condition; empty if none is wanted."""
-    previous = turn.previous
-    if previous is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(turn):
+    previous = ctx.previous
+    if previous is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(ctx):
         return ""
-    found = _last(turn, champion, previous)
+    found = _last(ctx, champion, previous)
     if found is None:
         return f"Rollback: none before a training has compared {previous.name} with it"
     if found.message:
         return f"Rollback: none; {previous.name} was not compared: {found.message}"
-    figures, least = _figures(found, champion, previous), turn.spec.drift.window_sessions
+    figures, least = _figures(found, champion, previous), ctx.spec.drift.window_sessions
     if found.users < least:
         return f"Rollback: none, because {least} users are needed (windowSessions); {figures}"
     if not is_better(found, least):
         return f"Rollback: none; {figures}"
-    why = _obstacle(turn, previous) or _too_late(turn, champion, previous)
+    why = _obstacle(ctx, previous) or _too_late(ctx, champion, previous)
     return (
         f"{ROLLBACK_PROPOSED}, because {figures}. Not by itself, because {why}; annotate "
-        f"recommender.dev/rollback-to={previous.name}{_ended_by_it(turn)}"
+        f"recommender.dev/rollback-to={previous.name}{_ended_by_it(ctx)}"
     )
 
 
-def tell(turn: Turn, said: str) -> None:
+def tell(ctx: ReconcileContext, said: str) -> None:
     """Send a proposal as an Event, once; `said` is what the condition says."""
-    before = find(turn.model.status.conditions, ConditionType.DRIFTED)
+    before = find(ctx.model.status.conditions, ConditionType.DRIFTED)
     if said.startswith(ROLLBACK_PROPOSED) and (
         before is None or ROLLBACK_PROPOSED not in before.message
     ):
-        turn.warn(Reason.PREVIOUS_IS_BETTER, said)
+        ctx.warn(Reason.PREVIOUS_IS_BETTER, said)
 
 
-def _too_late(turn: Turn, champion: VersionObject, previous: VersionObject) -> str:
-    if len(_compared(turn, champion, previous)) > 1:
+def _too_late(ctx: ReconcileContext, champion: VersionObject, previous: VersionObject) -> str:
+    if len(_compared(ctx, champion, previous)) > 1:
         return "only the first comparison of two versions acts"
     return "the training had compared them before it was allowed"
 
 
-def _ended_by_it(turn: Turn) -> str:
+def _ended_by_it(ctx: ReconcileContext) -> str:
     """Return which version a rollback by annotation ends, and how it starts again."""
-    if turn.candidate is None:
+    if ctx.candidate is None:
         return ""
     return (
-        f", which also ends {turn.candidate.name}; recommender.dev/retry=<new token> then starts "
+        f", which also ends {ctx.candidate.name}; recommender.dev/retry=<new token> then starts "
         "that again, compared with what serves"
     )
 
 
 def _last(
-    turn: Turn, champion: VersionObject, previous: VersionObject
+    ctx: ReconcileContext, champion: VersionObject, previous: VersionObject
 ) -> PreviousComparison | None:
     """Return the latest comparison of these two."""
     found = [
         version
-        for version in turn.versions.values()
+        for version in ctx.versions.values()
         if version.status.previous is not None
         and _is_of(version.status.previous, champion, previous)
     ]
@@ -121,10 +121,10 @@ def _last(
 
 
 def _compared(
-    turn: Turn, champion: VersionObject, previous: VersionObject
+    ctx: ReconcileContext, champion: VersionObject, previous: VersionObject
 ) -> list[PreviousComparison]:
     """Return all comparisons of these two that have figures."""
-    seen = (version.status.previous for version in turn.versions.values())
+    seen = (version.status.previous for version in ctx.versions.values())
     return [
         each
         for each in seen
@@ -138,17 +138,17 @@ def _is_of(found: PreviousComparison, champion: VersionObject, previous: Version
     return digests == [found.champion_digest, found.digest]
 
 
-def _obstacle(turn: Turn, previous: VersionObject) -> str:
+def _obstacle(ctx: ReconcileContext, previous: VersionObject) -> str:
     """Return why the operator does not roll back by itself; empty if it does."""
-    if turn.spec.drift.dry_run:
+    if ctx.spec.drift.dry_run:
         return "drift.dryRun is true"
-    if not turn.spec.drift.roll_back_if_better:
+    if not ctx.spec.drift.roll_back_if_better:
         return "drift.rollBackIfBetter is false"
-    if turn.status.locked:
+    if ctx.status.locked:
         return "the model is locked"
-    if turn.standby is not None:
+    if ctx.standby is not None:
         return f"{previous.name} answers in its place already"
-    if not turn.is_ready(previous.name):
+    if not ctx.is_ready(previous.name):
         return f"{previous.name} is not ready (serving.keepPrevious)"
     return ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionDecision, VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 
 #: Reasons of a promotion that rolls the champion back.
 _BY_ITSELF = (Reason.BROKEN_AFTER_PROMOTION, Reason.PREVIOUS_IS_BETTER)
@@ -17,23 +17,23 @@ _ROLLS_BACK = (Reason.ROLLED_BACK_TO, *_BY_ITSELF)
 _ROLLOUT = (Reason.INITIAL_ROLLOUT, Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
-def step(turn: Turn) -> None:
+def settle_rollbacks(ctx: ReconcileContext) -> None:
     """Complete earlier decisions, and count rollbacks."""
-    _mark_replaced(turn)
-    count_rollbacks(turn)
+    _mark_replaced(ctx)
+    count_rollbacks(ctx)
 
 
-def _mark_replaced(turn: Turn) -> None:
-    champion = turn.champion
+def _mark_replaced(ctx: ReconcileContext) -> None:
+    champion = ctx.champion
     if champion is None or champion.status.decision is None:
         return
     decision = champion.status.decision
-    replaced = turn.versions.get(champion.status.replaced or "")
+    replaced = ctx.versions.get(champion.status.replaced or "")
     if decision.reason in _ROLLS_BACK and replaced is not None:
         if replaced.status.stage is not VersionStage.PROMOTED:
             return
         automatic = decision.reason in _BY_ITSELF
-        turn.end(
+        ctx.end(
             replaced.name,
             VersionStage.ROLLED_BACK,
             decision.reason,
@@ -42,13 +42,13 @@ def _mark_replaced(turn: Turn) -> None:
         )
 
 
-def count_rollbacks(turn: Turn) -> None:
+def count_rollbacks(ctx: ReconcileContext) -> None:
     """Count the new automatic rollbacks, and lock the model after too many."""
     decisions = sorted(
-        (v.status.decision for v in turn.versions.values() if v.status.decision is not None),
+        (v.status.decision for v in ctx.versions.values() if v.status.decision is not None),
         key=lambda d: d.sequence,
     )
-    count, through = turn.status.consecutive_rollbacks, turn.status.rollbacks_counted_through
+    count, through = ctx.status.consecutive_rollbacks, ctx.status.rollbacks_counted_through
     for decision in decisions:
         if decision.sequence <= through:
             continue
@@ -56,9 +56,9 @@ def count_rollbacks(turn: Turn) -> None:
             count, through = count + 1, decision.sequence
         elif decision.reason in _ROLLOUT and decision.outcome == VersionStage.PROMOTED:
             count, through = 0, decision.sequence
-    locked = turn.status.locked or count >= turn.spec.retrain.lock_after_rollbacks
-    turn.set_status(consecutive_rollbacks=count, rollbacks_counted_through=through, locked=locked)
-    _report_lock(turn)
+    locked = ctx.status.locked or count >= ctx.spec.retrain.lock_after_rollbacks
+    ctx.set_status(consecutive_rollbacks=count, rollbacks_counted_through=through, locked=locked)
+    _report_lock(ctx)
 
 
 def _is_rollback(decision: VersionDecision) -> bool:
@@ -67,20 +67,20 @@ def _is_rollback(decision: VersionDecision) -> bool:
     return decision.automatic and decision.outcome == VersionStage.ROLLED_BACK and not futile
 
 
-def _report_lock(turn: Turn) -> None:
-    count = turn.status.consecutive_rollbacks
-    if not turn.status.locked:
-        turn.condition(
+def _report_lock(ctx: ReconcileContext) -> None:
+    count = ctx.status.consecutive_rollbacks
+    if not ctx.status.locked:
+        ctx.condition(
             ConditionType.LOCKED,
             "False",
             Reason.UNLOCKED,
             f"automatic rollbacks in a row: {count}; "
-            f"{turn.spec.retrain.lock_after_rollbacks} lock the model",
+            f"{ctx.spec.retrain.lock_after_rollbacks} lock the model",
         )
         return
     message = (
         f"automatic rollbacks in a row: {count}; no new version starts. Check the last decisions "
         "(kubectl get mver), then annotate recommender.dev/retry=<new token>"
     )
-    if turn.condition(ConditionType.LOCKED, "True", Reason.LOCKED, message):
-        turn.warn(Reason.LOCKED, message)
+    if ctx.condition(ConditionType.LOCKED, "True", Reason.LOCKED, message):
+        ctx.warn(Reason.LOCKED, message)

@@ -1,6 +1,6 @@
 """The facts to send about a model, derived from its stored status.
 
-They do not come from the Events of a look: a look that ends between its write and its Events
+They do not come from the Events of a pass: a pass that ends between its write and its Events
 loses none, and a new leader finds the same facts with the same ids.
 """
 

@@ -1,4 +1,4 @@
-"""The facts that this process has handled, so that not every look handles them again."""
+"""The facts that this process has handled, so that not every pass handles them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RENEW = datetime.timedelta(minutes=20)
 REMEMBERED = 10_000
 
 
-class Memory:
+class SentFacts:
     """Facts by receiver and id."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:

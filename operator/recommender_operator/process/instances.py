@@ -25,8 +25,8 @@ from recommender_operator.resources.labels import INSTANCE
 
 logger = logging.getLogger(__name__)
 
-#: Pauses between two looks at a model of another release, in seconds: usually, and while the model
-#: is being deleted.
+#: Pauses between two passes of a model of another release, in seconds: usually, and while the
+#: model is being deleted.
 FOREIGN_WAIT, DELETING_WAIT = 300.0, 15.0
 
 
@@ -79,8 +79,8 @@ class Release:
     instance: str
 
 
-class Claims:
-    """Admits the models of this release to a look, and writes its claim to them."""
+class ReleaseClaims:
+    """Admits the models of this release to a pass, and writes its claim to them."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Claims:
         now: Callable[[], datetime.datetime],
         clock: Callable[[], float],
     ) -> None:
-        """`grace`: seconds after which a look that started before a label change has ended."""
+        """`grace`: seconds after which a pass that started before a label change has ended."""
         self._kube = kube
         self._release = release
         self._grace = grace

@@ -1,8 +1,8 @@
 """The Kopf handlers: startup and cleanup of the leader, and a second watch of the models.
 
 Kopf writes nothing: no handler needs a finalizer or annotations. They would cost two writes per
-model, and Kopf would add them to models of other releases too. The informers trigger looks. Kopf's
-watch is compared with the reads of looks, to detect a cache that misses a model
+model, and Kopf would add them to models of other releases too. The informers trigger passes.
+Kopf's watch is compared with the reads of passes, to detect a cache that misses a model
 (`controller/health.py`).
 """
 
@@ -143,7 +143,7 @@ def _address(resource: Resource) -> tuple[str, str, str]:
     return resource.group, resource.version, resource.plural
 
 
-async def run(
+async def run_operator(
     engine: Engine,
     *,
     fence: Callable[[], None],

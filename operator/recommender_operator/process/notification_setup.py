@@ -11,7 +11,7 @@ import aiohttp
 from recommender_operator.adapters.notifications.dispatcher import Result, Tools
 from recommender_operator.adapters.notifications.http_post import HttpPoster
 from recommender_operator.adapters.notifications.notifier import Notifier
-from recommender_operator.adapters.notifications.sent_log import Record
+from recommender_operator.adapters.notifications.sent_log import SentLog
 from recommender_operator.controller.kube import Kube
 from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.process.settings import Settings
@@ -28,7 +28,7 @@ def notifier(
     folder, hosts = Path(settings.notifications_dir), settings.notification_hosts
     tools = Tools(
         poster=HttpPoster(session, folder, hosts),
-        record=Record(kube, now),
+        record=SentLog(kube, now),
         console=settings.console_url,
         count=metrics.notified,
         now=now,

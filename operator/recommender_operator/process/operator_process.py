@@ -82,7 +82,7 @@ class Process:
         # For a signal before Kopf's own signal handlers are set.
         stopping = asyncio.create_task(stop.wait(), name="signal")
         operating = asyncio.create_task(
-            kopf_handlers.run(
+            kopf_handlers.run_operator(
                 self.runtime,
                 fence=self.elector.fence,
                 instance=self._settings.instance,

@@ -43,28 +43,28 @@ from recommender_operator.decide import decide
 from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.observed import ModelObject
 from recommender_operator.process import instances, notification_setup
-from recommender_operator.process.instances import Claims, Release, is_labelled
+from recommender_operator.process.instances import Release, ReleaseClaims, is_labelled
 from recommender_operator.process.settings import Settings
 from recommender_operator.reconcile.executor import Executor
-from recommender_operator.reconcile.idle_models import Rests
+from recommender_operator.reconcile.idle_models import IdleModels
 from recommender_operator.reconcile.observer import Observer
 from recommender_operator.reconcile.reconciler import Key, Reconciler
 from recommender_operator.reconcile.retraining_limits import Retrainings
-from recommender_operator.reconcile.smoke_runner import SmokeAsker
-from recommender_operator.reconcile.uncached_reads import Unwatched
-from recommender_operator.reconcile.window_polling import Fills
+from recommender_operator.reconcile.smoke_runner import SmokeRunner
+from recommender_operator.reconcile.uncached_reads import UncachedReads
+from recommender_operator.reconcile.window_polling import WindowPolling
 from recommender_operator.resources.labels import MANAGER
 
 logger = logging.getLogger(__name__)
 
 #: Timeout of one try of a request to the API server, in seconds.
 API_TIMEOUT = 15.0
-#: Pause before the next look while this process may not write, in seconds.
+#: Pause before the next pass while this process may not write, in seconds.
 FENCED_WAIT = 5.0
 
 
 class LookTimeoutError(Exception):
-    """A look exceeded its time limit, usually because the API server does not respond."""
+    """A pass exceeded its time limit, usually because the API server does not respond."""
 
 
 def utc_now() -> datetime.datetime:
@@ -90,7 +90,7 @@ class Runtime:
         self.metrics = Metrics()
         transport = Transport(
             log_in,
-            # A look has few concurrent requests; watches do not count.
+            # A pass has few concurrent requests; watches do not count.
             concurrency=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
         )
@@ -109,13 +109,15 @@ class Runtime:
             metrics=self.metrics,
         )
         self._sessions: list[aiohttp.ClientSession] = []
-        rests: Rests[Key] = Rests(
+        idle: IdleModels[Key] = IdleModels(
             trace=lambda key: self._caches.trace(key.namespace, key.name),
             longest_wait=float(settings.requeue_seconds),
             now=now,
             checked=self._rested,
         )
-        self._fills: Fills[Key] = Fills(read=self.metrics.window_readings.inc, rests=rests)
+        self._polling: WindowPolling[Key] = WindowPolling(
+            read=self.metrics.window_readings.inc, idle=idle
+        )
         self._retrainings: Retrainings | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.ExitStack()
@@ -132,7 +134,7 @@ class Runtime:
         )
         limits = Limits(stalled=float(settings.stall_seconds), working=2.0 * settings.look_seconds)
         self.health: Health[Key] = Health(self.queue.schedule, limits)
-        self._claims = Claims(
+        self._claims = ReleaseClaims(
             self._kube,
             Release(settings.release, settings.instance),
             grace=2.0 * settings.look_seconds,
@@ -147,7 +149,7 @@ class Runtime:
         """Request a reconcile; a standby has none."""
         if self._reconciler is None:
             return
-        self._fills.cause(key)
+        self._polling.cause(key)
         self.queue.add(key)
 
     def watched(self, key: Key, generation: int) -> None:
@@ -216,7 +218,7 @@ class Runtime:
         self._tasks.clear()
         self._reconciler = None
         await self._caches.stop()
-        self._fills.clear()
+        self._polling.clear()
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
@@ -234,7 +236,7 @@ class Runtime:
         assert self._reconciler is not None, "start precedes any work"
         try:
             self._fence()
-            # Limits a look if the API server does not respond.
+            # Limits a pass if the API server does not respond.
             async with asyncio.timeout(self._settings.look_seconds):
                 again = await self._reconciler.reconcile(key)
                 return None if again is None else spread(again, random.random())  # noqa: S311
@@ -244,7 +246,7 @@ class Runtime:
         except TimeoutError as error:
             self.metrics.reconcile_errors.labels(error=LookTimeoutError.__name__).inc()
             limit = self._settings.look_seconds
-            raise LookTimeoutError(f"the look took longer than {limit} s") from error
+            raise LookTimeoutError(f"the reconcile took longer than {limit} s") from error
 
     def _seen(self, key: Key, raw: Object | None) -> None:
         if raw is None:
@@ -258,7 +260,7 @@ class Runtime:
     def _rested(self, key: Key) -> None:
         self.metrics.rest_checks.inc()
         if self._retrainings is not None:
-            self._retrainings.rests(key.namespace, key.name, self._now())
+            self._retrainings.idle(key.namespace, key.name, self._now())
 
     def _assemble(self, kube: Kube, notifier: Notifier) -> Reconciler:
         options = self._settings.options
@@ -285,7 +287,7 @@ class Runtime:
                 kube,
                 traffic_of=traffic_of,
                 samples_of=samples_of,
-                unwatched=Unwatched(
+                uncached=UncachedReads(
                     claims=ClaimReader(kube),
                     platform=PlatformReader(kube, options),
                     hosts=HostReader(kube, options, self._settings.watch_namespaces),
@@ -295,7 +297,7 @@ class Runtime:
                 users=users,
                 direct=self._kube,
             ),
-            asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
+            smoke_runner=SmokeRunner(self._kube, HttpSmokeTester(smoke), self._now),
             executor=Executor(
                 kube,
                 traffic_of=traffic_of,
@@ -308,10 +310,10 @@ class Runtime:
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),
             samples_of=samples_of,
-            fills=self._fills,
+            polling=self._polling,
             admit=self._claims.admit,
             seen=self._seen,
-            notify=notifier.look,
+            notify=notifier.take_up,
         )
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:

@@ -1,4 +1,4 @@
-"""All that the collector is asked about a model in one look."""
+"""All that the collector is asked about a model in one pass."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from recommender_operator.monitoring import holdout_gain as due
 from recommender_operator.observed import CollectorReading, ModelObject, VersionObject
 from recommender_operator.resources import holdout_users
 
-Told = tuple[CollectorReading | None, CollectorReading | None, CollectorReading | None]
+Readings = tuple[CollectorReading | None, CollectorReading | None, CollectorReading | None]
 
 
-async def of(
+async def read_collector(
     users: UsersReader,
     model: ModelObject,
     versions: Iterable[VersionObject],
     now: datetime.datetime | None = None,
-) -> Told:
+) -> Readings:
     """Return what users did in the experiment that runs, or in the interleaving before it, with
     the champion's answers, and in the measure of the holdout.
 
     None for what there is none of, and for a measure whose numbers are new enough at `now`. All
-    are asked at once: a collector that does not answer delays a look only once.
+    are asked at once: a collector that does not answer delays a pass only once.
     """
     versions = tuple(versions)
     found = None if model.deleting else routing.undecided(versions)

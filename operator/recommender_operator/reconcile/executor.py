@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class ExecutionError(Exception):
-    """An action refers to an object that the look did not observe."""
+    """An action refers to an object that the pass did not observe."""
 
 
 class Executor:
@@ -70,7 +70,7 @@ class Executor:
         """Adopt services that have outlived the record of their version; False if there are none.
 
         Raises:
-            ConflictError: one has changed since the look observed it.
+            ConflictError: one has changed since the pass observed it.
             KubeError: the API server failed.
         """
         run = _Run(self, snapshot, lambda _version: None)
@@ -88,10 +88,10 @@ class Executor:
 
         `wrote` is called with the name of each version that was created, deleted or changed.
         Actions that would write to foreign objects are skipped, and these objects are returned:
-        no other action of the look depends on them.
+        no other action of the pass depends on them.
 
         Raises:
-            ConflictError: an object has changed since the look observed it.
+            ConflictError: an object has changed since the pass observed it.
             KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
         run = _Run(self, snapshot, wrote)
@@ -176,7 +176,7 @@ class _Run:
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)
             case do.RunSmoke():
-                # It already ran (asking.py), or the next look tries again.
+                # It already ran (`smoke_runner.py`), or the next pass tries again.
                 self._known(action.version)
             case do.SetTraffic():
                 subject, routing = self._subject, action.routing
@@ -254,7 +254,7 @@ class _Run:
             await self._objects.apply(NETWORK_POLICIES, policy, self._claim)
 
     async def _start_group(self, version: VersionObject, action: do.StartJob) -> None:
-        """Create the runtime, and in the next look the TrainJob.
+        """Create the runtime, and in the next pass the TrainJob.
 
         Trainer's webhook reads the runtime from a cache that may be stale, and rejects a TrainJob
         whose runtime is missing there.

@@ -1,6 +1,6 @@
-"""Models at rest: a look at one is needed only if something that it would read has changed.
+"""Models at rest: a pass of one is needed only if something that it would read has changed.
 
-Each model is looked at every few minutes, whatever the watches report. If the last whole look
+Each model is reconciled every few minutes, whatever the watches report. If the last full pass
 changed nothing and waits for nothing, the next one reads again only what no cache has, and
 compares the resourceVersions of the cached objects. The decision depends on these and on the
 time, and says itself when the time alone changes it.
@@ -31,7 +31,7 @@ Again = Callable[[], Awaitable[Answers]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Rest:
-    """What the last whole look read; it holds until either clock shows the end."""
+    """What the last full pass read; it holds until either clock shows the end."""
 
     trace: Trace
     answers: Answers
@@ -41,7 +41,7 @@ class _Rest:
     ends: float
 
 
-class Rests(Generic[K]):
+class IdleModels(Generic[K]):
     """The models at rest."""
 
     def __init__(
@@ -53,9 +53,9 @@ class Rests(Generic[K]):
         clock: Callable[[], float] = time.monotonic,
         checked: Callable[[K], None] = lambda _: None,
     ) -> None:
-        """`longest_wait` is the maximum time between two looks, whole or not, in seconds.
+        """`longest_wait` is the maximum time between two passes, whole or not, in seconds.
 
-        `checked` is called for each look that was not needed.
+        `checked` is called for each pass that was not needed.
         """
         self._trace = trace
         self._longest_wait = longest_wait
@@ -63,34 +63,34 @@ class Rests(Generic[K]):
         self._clock = clock
         self._checked = checked
         self._kept: dict[K, _Rest] = {}
-        #: The traces at the start of the looks in progress, unless there was a cause since.
-        self._looking: dict[K, Trace] = {}
+        #: The traces at the start of the passes in progress, unless there was a cause since.
+        self._in_progress: dict[K, Trace] = {}
 
     def cause(self, key: K) -> None:
-        """Require a whole look after a change."""
+        """Require a full pass after a change."""
         self._kept.pop(key, None)
-        self._looking.pop(key, None)
+        self._in_progress.pop(key, None)
 
     def clear(self) -> None:
-        """Require a whole look at every model."""
+        """Require a full pass of every model."""
         self._kept.clear()
-        self._looking.clear()
+        self._in_progress.clear()
 
-    def start_look(self, key: K) -> None:
-        """Start a whole look."""
+    def start_pass(self, key: K) -> None:
+        """Start a full pass."""
         self._kept.pop(key, None)
-        self._looking[key] = self._trace(key)
+        self._in_progress[key] = self._trace(key)
 
-    def end_look(self, key: K, snapshot: Snapshot, decision: Decision, again: Again) -> None:
-        """Keep what a look found if it changed nothing and waits for nothing.
+    def end_pass(self, key: K, snapshot: Snapshot, decision: Decision, again: Again) -> None:
+        """Keep what a pass found if it changed nothing and waits for nothing.
 
         `again` reads what no cache has.
         """
-        before = self._looking.pop(key, None)
+        before = self._in_progress.pop(key, None)
         rest = seconds_of(decision)
         if before is None or rest < self._longest_wait or not is_at_rest(snapshot, decision):
             return
-        # A write of this look has changed it, too.
+        # A write of this pass has changed it, too.
         if self._trace(key) != before:
             return
         self._kept[key] = _Rest(
@@ -103,7 +103,7 @@ class Rests(Generic[K]):
         )
 
     async def pause(self, key: K) -> float | None:
-        """Return the seconds until the next look; None if a whole look is needed."""
+        """Return the seconds until the next pass; None if a full pass is needed."""
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -113,7 +113,7 @@ class Rests(Generic[K]):
         try:
             found = await kept.again()
         except KubeError:
-            return None  # The whole look reports it.
+            return None  # The full pass reports it.
         if found != kept.answers or self._kept.get(key) is not kept:
             return None
         if self._trace(key) != kept.trace:
@@ -138,7 +138,7 @@ def seconds_of(decision: Decision) -> float:
 def is_at_rest(snapshot: Snapshot, decision: Decision) -> bool:
     """Return whether the next decision can only differ by what a check of a rest compares.
 
-    Otherwise a look found something that another look may find differently: what the collector or
+    Otherwise a pass found something that another pass may find differently: what the collector or
     pods answer, what other models do, or what is looked for until it is found.
     """
     seen, status = snapshot.observed, decision.status

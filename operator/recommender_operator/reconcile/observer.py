@@ -19,7 +19,7 @@ from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.job_states import JobReader, phase_of
 from recommender_operator.adapters.objects.owners import OwnerReader
 from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
-from recommender_operator.adapters.objects.preconditions import Seen
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.adapters.pods import pod_states as podstates
 from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.adapters.traffic.traffic_port import Subject, Traffic, TrafficView
@@ -32,7 +32,7 @@ from recommender_operator.observed import (
     VersionObject,
 )
 from recommender_operator.reconcile import collector_readings
-from recommender_operator.reconcile.uncached_reads import Unwatched
+from recommender_operator.reconcile.uncached_reads import UncachedReads
 from recommender_operator.resources import baseline_deployment_names, labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
@@ -51,7 +51,7 @@ class Snapshot:
     #: write is based on what was observed.
     serving: Mapping[str, Sequence[Object]]
     #: The observed objects, which are the preconditions of writes.
-    seen: Seen = dataclasses.field(default_factory=Seen)
+    seen: ObservedObjects = dataclasses.field(default_factory=ObservedObjects)
     #: Orphaned versions of this model, to be adopted.
     orphans: tuple[str, ...] = ()
     #: Services that have outlived the record of their version, to be adopted before anything else.
@@ -71,7 +71,7 @@ class Observer:
         *,
         traffic_of: Callable[[ModelObject], Traffic],
         samples_of: Callable[[ModelObject], SampleProvider],
-        unwatched: Unwatched,
+        uncached: UncachedReads,
         baselines: BaselineStore,
         users: UsersReader | None = None,
         direct: Kube | None = None,
@@ -83,7 +83,7 @@ class Observer:
         self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._traffic_of = traffic_of
         self._samples_of = samples_of
-        self.unwatched = unwatched
+        self.uncached = uncached
         self._jobs = JobReader(kube)
         self._owners = OwnerReader(kube)
         self._baselines = baselines
@@ -97,13 +97,13 @@ class Observer:
         """
         model = model_object(raw)
         marks = labels.of_model(model.name)
-        seen = Seen()
+        seen = ObservedObjects()
         found, jobs, all_pods, stored, platform = await asyncio.gather(
             self._kube.list(VERSIONS, model.namespace, marks),
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
             self._baselines.read(model.namespace, model.name),
-            self.unwatched.platform(model.spec),
+            self.uncached.platform(model.spec),
         )
         own, orphans, others = _sorted_out(model, found)
         seen.read(VERSIONS, found)
@@ -121,15 +121,15 @@ class Observer:
             view = await self._traffic_of(model).observe(subject)
             self._owners.forget(view.services[name].uid for name in view.to_adopt)
         answering = {name: podstates.answering(pods) for name, pods in serving.items()}
-        job_states, kept, (samples, errors), users, rivals, unwatched = await asyncio.gather(
+        job_states, kept, (samples, errors), users, rivals, uncached = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, answering),
-            collector_readings.of(self._users, model, versions, now),
-            self.unwatched.rivals(model, versions, view.traffic.host, platform),
-            asyncio.gather(self.unwatched.claims(model), self.unwatched.erasures(model)),
+            collector_readings.read_collector(self._users, model, versions, now),
+            self.uncached.rivals(model, versions, view.traffic.host, platform),
+            asyncio.gather(self.uncached.claims(model), self.uncached.erasures(model)),
         )
-        claims, erasures = unwatched
+        claims, erasures = uncached
         observed = Observed(
             model=model,
             versions=versions,

@@ -36,9 +36,9 @@ from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.observed import ModelObject, Observed, VersionObject
 from recommender_operator.reconcile.executor import Executor
 from recommender_operator.reconcile.observer import Observer, Snapshot
-from recommender_operator.reconcile.smoke_runner import SmokeAsker
-from recommender_operator.reconcile.status_writer import SOON, Projection
-from recommender_operator.reconcile.window_polling import Fills
+from recommender_operator.reconcile.smoke_runner import SmokeRunner
+from recommender_operator.reconcile.status_writer import SOON, StatusWriter
+from recommender_operator.reconcile.window_polling import WindowPolling
 from recommender_operator.status import object_ownership
 
 logger = logging.getLogger(__name__)
@@ -48,12 +48,12 @@ CONFLICT_PAUSE = 0.2
 #: Minimum and maximum pause after several conflicts in a row, in seconds, to separate two writers.
 REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
 
-#: Time that the data plane may lag behind before it is reported, and the pause between looks until
-#: then, in seconds.
+#: Time that the data plane may lag behind before it is reported, and the pause between passes
+#: until then, in seconds.
 TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
-#: Returns whether there is something to tell, which later looks repeat.
+#: Returns whether there is something to tell, which later passes repeat.
 Notify = Callable[[ModelObject, Sequence[VersionObject]], bool]
 
 
@@ -70,7 +70,7 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """A model that this release does not manage, and the seconds until the next look, if any."""
+    """A model that this release does not manage, and the seconds until the next pass, if any."""
 
     again_after: float | None
 
@@ -91,59 +91,59 @@ class Reconciler:
         kube: Kube,
         *,
         observer: Observer,
-        asker: SmokeAsker,
+        smoke_runner: SmokeRunner,
         executor: Executor,
         decide: Decide,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
         longest_wait: float,
         samples_of: Callable[[ModelObject], SampleProvider],
-        fills: Fills[Key],
+        polling: WindowPolling[Key],
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
         notify: Notify = lambda _model, _versions: False,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """`longest_wait` is the maximum time between two looks, in seconds.
+        """`longest_wait` is the maximum time between two passes, in seconds.
 
         `admit` selects the models of this release. `seen` is called with each model that was read.
         `notify` gets what is stored of each model and its versions, and does not wait.
-        `jitter` returns a random number between two others, to spread the looks.
+        `jitter` returns a random number between two others, to spread the passes.
         """
         self._kube = kube
         self._observer = observer
-        self._asker = asker
+        self._smoke_runner = smoke_runner
         self._executor = executor
         self._decide = decide
         self._metrics = metrics
         self._now = now
         self._longest_wait = longest_wait
         self._samples_of = samples_of
-        self._fills = fills
+        self._polling = polling
         self._admit = admit
         self._seen = seen
         self._notify = notify
         self._jitter = jitter
-        self._projection = Projection(OwnedObjects(kube))
+        self._status_writer = StatusWriter(OwnedObjects(kube))
         self._finalizers = Finalizers(kube)
         #: Models whose split waits for the data plane, and the start of the wait.
         self._lagging: dict[Key, datetime.datetime] = {}
-        #: Models whose last look ended with a conflict.
+        #: Models whose last pass ended with a conflict.
         self._conflicting: set[Key] = set()
         self._events = EventRecorder(kube)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Return the seconds until the next look; None if the model is deleted.
+        """Return the seconds until the next pass; None if the model is deleted.
 
         Raises:
-            NotLeaderError: this process may not write; the look stopped writing.
+            NotLeaderError: this process may not write; the pass stopped writing.
         """
-        if (pause := await self._fills.pause(key)) is not None:
+        if (pause := await self._polling.pause(key)) is not None:
             return pause
-        self._fills.start_look(key)
+        self._polling.start_pass(key)
         started = time.perf_counter()
         try:
-            wait = await self._look(key)
+            wait = await self._run_pass(key)
         except ConflictError as error:
             return self._yield(key, error)
         except NotLeaderError:
@@ -157,14 +157,14 @@ class Reconciler:
         return wait
 
     def _yield(self, key: Key, error: ConflictError) -> float:
-        """Return the pause before the look is repeated, because an object has changed."""
-        logger.info("%s changed during a look, which is repeated: %s", key, error)
+        """Return the pause before the pass is repeated, because an object has changed."""
+        logger.info("%s changed during a pass, which is repeated: %s", key, error)
         self._metrics.conflicts.inc()
         repeated = key in self._conflicting
         self._conflicting.add(key)
         return self._jitter(*(REPEATED_CONFLICT_PAUSE if repeated else (0.0, CONFLICT_PAUSE)))
 
-    async def _look(self, key: Key) -> float | None:
+    async def _run_pass(self, key: Key) -> float | None:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
         self._seen(key, raw)
         if raw is None or (raw["metadata"].get("deletionTimestamp") and not is_held(raw)):
@@ -186,7 +186,7 @@ class Reconciler:
             if isinstance(error, KubeError) and error.namespace_terminating:
                 return await self._leave(key, raw)
             if isinstance(error, TrafficError) and self._lags(key):
-                logger.info("%s: %s; the next look tries again", key, error)
+                logger.info("%s: %s; the next pass tries again", key, error)
                 return TRAFFIC_PAUSE
             await self._report_failure(raw, error)
             raise
@@ -212,9 +212,9 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._metrics.forget(key.namespace, key.name)
-        self._projection.forget(key)
+        self._status_writer.forget(key)
         self._lagging.pop(key, None)
-        self._fills.cause(key)
+        self._polling.cause(key)
 
     async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw, self._now())
@@ -222,7 +222,7 @@ class Reconciler:
             return 0.0
         told = self._notify(snapshot.observed.model, snapshot.observed.versions)
         decision = self._decide(snapshot.observed, now := self._now())
-        if (answered := await self._asker.answers(snapshot, decision)) is not None:
+        if (answered := await self._smoke_runner.answers(snapshot, decision)) is not None:
             self._metrics.actions.labels(action=RunSmoke.__name__).inc()
             snapshot, decision = answered, self._decide(answered.observed, now)
         model = snapshot.observed.model
@@ -239,10 +239,12 @@ class Reconciler:
         self._metrics.traffic(model, routing.arms(traffic.weights, traffic.routing))
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
-        self._metrics.figures(model, model_metrics.of(snapshot.observed, decision))
+        self._metrics.set_model_metrics(
+            model, model_metrics.model_metrics_of(snapshot.observed, decision)
+        )
         if decision.finished and model.deleting:
             await self._finalizers.release(raw)
-            # The event of its deletion may be lost, and no look follows.
+            # The event of its deletion may be lost, and no pass follows.
             self._forget(key)
             return None
         if written:
@@ -261,7 +263,7 @@ class Reconciler:
     ) -> tuple[Decision, bool]:
         """Carry the actions out, write the status, and return the decision as it is recorded.
 
-        Also return whether the status is written, and not left to the next look. A look that ends
+        Also return whether the status is written, and not left to the next pass. A pass that ends
         in between owes the Events of what it has written.
         """
         model, written = snapshot.observed.model, set[str]()
@@ -269,27 +271,27 @@ class Reconciler:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
             decision = object_ownership.set_condition(decision, model, foreign, now)
-            projected = await self._projection.write(key, raw, model, decision, now)
+            projected = await self._status_writer.write(key, raw, model, decision, now)
         except BaseException:
             self._events.defer(model, [one for one in decision.events if one.version in written])
             raise
         return decision, projected
 
     def _reduce(self, key: Key, snapshot: Snapshot, decision: Decision, *, told: bool) -> None:
-        """Let the next looks read only what may have changed, and the counters of a window."""
+        """Let the next passes read only what may have changed, and the counters of a window."""
         if not told:
-            again = self._observer.unwatched.again(snapshot.observed)
-            self._fills.rests.end_look(key, snapshot, decision, again)
+            again = self._observer.uncached.again(snapshot.observed)
+            self._polling.idle.end_pass(key, snapshot, decision, again)
         window = decision.filling
         if window is None or not all(isinstance(do, SaveBaseline) for do in decision.actions):
             return
         pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
         window = dataclasses.replace(window, rest=min(window.rest, self._longest_wait))
         samples = self._samples_of(snapshot.observed.model)
-        self._fills.watch(key, key.namespace, window, samples, pods)
+        self._polling.watch(key, key.namespace, window, samples, pods)
 
     async def _report_failure(self, raw: Object, error: Exception) -> None:
-        """Post an Event that a look failed, for `kubectl describe`."""
+        """Post an Event that a pass failed, for `kubectl describe`."""
         try:
             model: ModelObject = model_object(raw)
         except ObservationError:

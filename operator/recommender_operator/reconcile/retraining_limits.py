@@ -1,8 +1,8 @@
 """Limits of the retrainings of all models of a release: how many at once, and in a day.
 
-`decide` sees one model. This wrapper of it remembers what each model did at its last look, tells
+`decide` sees one model. This wrapper of it remembers what each model did at its last pass, tells
 `decide` whether there is room, and remembers the decision before anything else is awaited. So two
-models that are looked at at the same time cannot take the same room.
+models that are reconciled at the same time cannot take the same room.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recommender_operator.resources import names
 DAY = datetime.timedelta(days=1)
 #: A retraining has no Job yet for so long at most; one that cannot start keeps no room.
 STARTING = datetime.timedelta(minutes=2)
-#: A model that was not looked at for this multiple of the usual time is gone.
+#: A model that was not reconciled for this multiple of the usual time is gone.
 GONE = 3
 _TRAINING = frozenset(
     {Stage.PENDING, Stage.CHECKING_DATA, Stage.TRAINING, Stage.EVALUATING, Stage.PUBLISHING}
@@ -28,7 +28,7 @@ _TRAINING = frozenset(
 
 @dataclasses.dataclass
 class _Model:
-    """What is known of a model since its last look."""
+    """What is known of a model since its last pass."""
 
     looked_at: datetime.datetime
     is_training: bool = False
@@ -50,7 +50,7 @@ class Retrainings:
         decide: decides on a model.
         at_once: most retrainings that train at a time; 0 for no limit.
         per_day: most retrainings that start in 24 hours; 0 for no limit.
-        settling: seconds in which all models are looked at. A new process does not know the
+        settling: seconds in which all models are reconciled. A new process does not know the
             other models before, so with a limit nothing retrains by itself.
     """
 
@@ -89,7 +89,7 @@ class Retrainings:
             del self._models[key]
         return decision
 
-    def rests(self, namespace: str, name: str, now: datetime.datetime) -> None:
+    def idle(self, namespace: str, name: str, now: datetime.datetime) -> None:
         """Remember that a model is still there, though nothing was decided."""
         if (model := self._models.get((namespace, name))) is not None:
             model.looked_at = now
@@ -106,7 +106,7 @@ class Retrainings:
         if now - since < self._settling:
             until = (since + self._settling).isoformat(timespec="seconds")
             return f"none before {until}, when the operator knows what other models train"
-        # A model that another release manages now is not looked at any more.
+        # A model that another release manages now is not reconciled any more.
         for name, other in list(self._models.items()):
             if now - other.looked_at > GONE * self._settling:
                 del self._models[name]

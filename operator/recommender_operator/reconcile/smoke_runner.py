@@ -1,7 +1,7 @@
-"""The smoke inference as a part of a look: the decision uses its result.
+"""The smoke inference as a part of a pass: the decision uses its result.
 
 So one decision moves a ready version from its deployment to its rollout, or rejects it, with one
-write of its status. A crash in between loses the result, and the next look repeats the inference.
+write of its status. A crash in between loses the result, and the next pass repeats the inference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from recommender_operator.resources import labels
 logger = logging.getLogger(__name__)
 
 
-class SmokeAsker:
+class SmokeRunner:
     """Runs the smoke inferences that a decision requests."""
 
     def __init__(
@@ -66,7 +66,7 @@ class SmokeAsker:
         ready = [pod for pod in live if podstates.is_ready(pod)]
         service = snapshot.observed.services.get(name)
         if not ready or service is None:
-            logger.info("%s has no ready pod for the smoke inference; the next look decides", name)
+            logger.info("%s has no ready pod for the smoke inference; the next pass decides", name)
             return None
         newest = max(ready, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
         mapping = version.spec.data.source.mapping

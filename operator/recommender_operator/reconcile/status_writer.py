@@ -1,4 +1,4 @@
-"""The write of a model's status, at most once per look, or later."""
+"""The write of a model's status, at most once per pass, or later."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from recommender_operator.status import postponed_changes
 
 logger = logging.getLogger(__name__)
 
-#: Pause before the look that writes a postponed status, in seconds. Usually the watch triggers it
+#: Pause before the pass that writes a postponed status, in seconds. Usually the watch triggers it
 #: earlier, because the actions changed objects.
 SOON = 0.5
 
 
-class Projection:
-    """Writes a model's status if it changed, at most once per look."""
+class StatusWriter:
+    """Writes a model's status if it changed, at most once per pass."""
 
     def __init__(self, objects: OwnedObjects, clock: Callable[[], float] = time.monotonic) -> None:
         self._objects = objects
@@ -42,10 +42,10 @@ class Projection:
         decision: Decision,
         now: datetime.datetime,
     ) -> bool:
-        """Write the status; return False if the next look (after SOON) writes it.
+        """Write the status; return False if the next pass (after SOON) writes it.
 
         Raises:
-            ConflictError: the model has changed since the look observed it.
+            ConflictError: the model has changed since the pass observed it.
             KubeError: the API server failed.
         """
         status = decision.status.dump()
@@ -66,11 +66,11 @@ class Projection:
         decision: Decision,
         now: datetime.datetime,
     ) -> bool:
-        """Return whether the next look, which follows at once, may write the status instead."""
+        """Return whether the next pass, which follows at once, may write the status instead."""
         if not raw.get("status") or model.deleting:
             return False
-        # After any other action a look follows at once. The start of a window causes none, and
-        # while all models wait for their first look by a new leader, the next one comes last.
+        # After any other action a pass follows at once. The start of a window causes none, and
+        # while all models wait for their first pass by a new leader, the next one comes last.
         if all(isinstance(action, SaveBaseline) for action in decision.actions):
             return False
         # A Warning is posted if a reason differs from the stored one.

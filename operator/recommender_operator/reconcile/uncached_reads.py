@@ -1,4 +1,4 @@
-"""What a look reads that no cache has: claims, foreign routes, the cluster's APIs, erasures."""
+"""What a pass reads that no cache has: claims, foreign routes, the cluster's APIs, erasures."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Answers:
     erasures: CollectorReading | None
 
 
-class Unwatched:
+class UncachedReads:
     """Reads at most once in the lifetimes that the readers have."""
 
     def __init__(
@@ -130,7 +130,7 @@ def _asked(observed: Observed) -> _Asked:
 
 
 def answers(observed: Observed) -> Answers:
-    """Return what the reads of a look found."""
+    """Return what the reads of a pass found."""
     return Answers(
         claims=observed.claims,
         rivals=observed.rivals,

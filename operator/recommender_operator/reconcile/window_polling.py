@@ -1,8 +1,8 @@
-"""Reduced looks that read only two counters of each pod, while a window fills.
+"""Reduced passes that read only two counters of each pod, while a window fills.
 
 The champion's window is checked every quarter of a minute, and is usually not full. Such a check
-reads no API objects, unless something requires a whole look: a change of any object of the model,
-a pod that does not answer or has restarted, or a deadline. After the maximum pause between looks
+reads no API objects, unless something requires a full pass: a change of any object of the model,
+a pod that does not answer or has restarted, or a deadline. After the maximum pause between passes
 it is checked whether the model is still at rest (`idle_models.py`).
 """
 
@@ -18,7 +18,7 @@ from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.analysis import window_filling as filling
 from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.controller.schedule import K
-from recommender_operator.reconcile.idle_models import Rests
+from recommender_operator.reconcile.idle_models import IdleModels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +30,10 @@ class _Watched:
     provider: SampleProvider
     pods: Sequence[PodRef]
     began: float
-    whole_look: float
+    full_pass: float
 
 
-class Fills(Generic[K]):
+class WindowPolling(Generic[K]):
     """The windows in progress, by model."""
 
     def __init__(
@@ -41,33 +41,33 @@ class Fills(Generic[K]):
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], None] = lambda: None,
         *,
-        rests: Rests[K],
+        idle: IdleModels[K],
     ) -> None:
         """`read` is called for each reading."""
         self._clock = clock
         self._read = read
-        self.rests = rests
+        self.idle = idle
         self._watched: dict[K, _Watched] = {}
-        #: Models with a look in progress, and no change since its start.
+        #: Models with a pass in progress, and no change since its start.
         self._unchanged: set[K] = set()
 
     def cause(self, key: K) -> None:
-        """Require a whole look after a change."""
+        """Require a full pass after a change."""
         self._watched.pop(key, None)
         self._unchanged.discard(key)
-        self.rests.cause(key)
+        self.idle.cause(key)
 
     def clear(self) -> None:
         """Forget all windows."""
         self._watched.clear()
         self._unchanged.clear()
-        self.rests.clear()
+        self.idle.clear()
 
-    def start_look(self, key: K) -> None:
-        """Start a whole look."""
+    def start_pass(self, key: K) -> None:
+        """Start a full pass."""
         self._watched.pop(key, None)
         self._unchanged.add(key)
-        self.rests.start_look(key)
+        self.idle.start_pass(key)
 
     def watch(
         self,
@@ -77,7 +77,7 @@ class Fills(Generic[K]):
         provider: SampleProvider,
         pods: Sequence[PodRef],
     ) -> None:
-        """Watch a window after a whole look, if nothing else is in progress."""
+        """Watch a window after a full pass, if nothing else is in progress."""
         if key not in self._unchanged:
             return
         self._unchanged.discard(key)
@@ -88,19 +88,19 @@ class Fills(Generic[K]):
             provider=provider,
             pods=tuple(pods),
             began=now - window.seconds,
-            whole_look=now + window.rest,
+            full_pass=now + window.rest,
         )
 
     async def pause(self, key: K) -> float | None:
-        """Return the seconds until the next reading; None if a whole look is needed."""
+        """Return the seconds until the next reading; None if a full pass is needed."""
         watched = self._watched.get(key)
         if watched is None:
-            return await self.rests.pause(key)
-        if self._clock() >= watched.whole_look:
-            longer = await self.rests.pause(key)
+            return await self.idle.pause(key)
+        if self._clock() >= watched.full_pass:
+            longer = await self.idle.pause(key)
             if longer is None or self._watched.get(key) is not watched:
                 return None
-            watched = dataclasses.replace(watched, whole_look=self._clock() + longer)
+            watched = dataclasses.replace(watched, full_pass=self._clock() + longer)
             self._watched[key] = watched
         window = watched.filling
         try:
@@ -115,4 +115,4 @@ class Fills(Generic[K]):
         self._read()
         now = self._clock()
         pause = filling.pause(counted, window.needed, now - watched.began)
-        return max(0.0, min(pause, watched.whole_look - now))
+        return max(0.0, min(pause, watched.full_pass - now))

@@ -103,7 +103,7 @@ def reduced(samples: Mapping[str, Sample]) -> dict[str, dict[str, dict[str, floa
     }
 
 
-def read(thing: Manifest) -> Baseline | None:
+def parse_baseline(thing: Manifest) -> Baseline | None:
     """Return the baseline of an object; None if it is invalid."""
     try:
         spec = CounterBaselineSpec.model_validate(thing.get("spec") or {})

@@ -230,7 +230,7 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
     known = annotations or {}
     if spec.experiment is not None and known.get(
         labels.EXPERIMENTS
-    ) not in experiment_contracts.of(spec):
+    ) not in experiment_contracts.contracts_of(spec):
         return False
     shadows = known.get(labels.SHADOWS)
     if spec.rollout.shadow is not None and shadows not in ("1", SHADOWS):

@@ -11,7 +11,7 @@ _NAMED = (Kind.CATEGORICAL, Kind.BOOLEAN)
 _LISTS = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
 
 
-def names(mapping: DataMapping | None) -> tuple[str, ...]:
+def segment_features(mapping: DataMapping | None) -> tuple[str, ...]:
     """Return the features that impressions must say beside their context.
 
     The first three count of the features with `segments`, then of those with `fairness`: of each,

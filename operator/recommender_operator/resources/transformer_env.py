@@ -86,7 +86,7 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
         if _predicts(model):
             given["RECOMMENDER_PREDICTIONS"] = "true"
-            if divided := label_segments.names(model.spec.data.source.mapping):
+            if divided := label_segments.segment_features(model.spec.data.source.mapping):
                 given["RECOMMENDER_LABEL_SEGMENTS"] = ",".join(divided)
         if serving.exploration is not None:
             given["RECOMMENDER_EXPLORATION"] = json.dumps(serving.exploration.model_dump())

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.context.reconcile_context import IDLE, Turn
+from recommender_operator.context.reconcile_context import IDLE, ReconcileContext
 from recommender_operator.observed import VersionObject
 
 
-def wait(turn: Turn, version: VersionObject) -> None:
+def wait(ctx: ReconcileContext, version: VersionObject) -> None:
     """Wait, and let the deadline of the stage begin when the account is allowed."""
-    since = restarted(turn, version.status.stage_since)
-    turn.change(version.name, stage_since=since)
-    turn.requeue(IDLE)
+    since = restarted(ctx, version.status.stage_since)
+    ctx.change(version.name, stage_since=since)
+    ctx.requeue(IDLE)
 
 
-def restarted(turn: Turn, since: datetime.datetime | None) -> datetime.datetime:
+def restarted(ctx: ReconcileContext, since: datetime.datetime | None) -> datetime.datetime:
     """Return the start of a deadline that does not count now, changed at most once a minute."""
-    return turn.time if since is None or turn.time - since >= IDLE else since
+    return ctx.time if since is None or ctx.time - since >= IDLE else since

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from recommender_operator.actions import DropBaseline, SaveBaseline
 from recommender_operator.analysis.counter_window import WindowStats, of_copies, window_stats
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.resources import counter_baselines
 
@@ -36,28 +36,28 @@ def drift_key(champion: str) -> str:
     return f"drift/{champion}"
 
 
-def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
+def save(ctx: ReconcileContext, key: str, versions: Iterable[str]) -> bool:
     """Start a window; return False if the counters of a version are missing."""
-    samples = turn.observed.samples
+    samples = ctx.observed.samples
     wanted = list(versions)
     if any(name not in samples for name in wanted):
         return False
-    turn.do(
-        SaveBaseline(key=key, taken_at=turn.time, samples={name: samples[name] for name in wanted})
+    ctx.do(
+        SaveBaseline(key=key, taken_at=ctx.time, samples={name: samples[name] for name in wanted})
     )
     return True
 
 
 def since_baseline(
-    turn: Turn, key: str, version: str, *, unkept: bool = False, copies: bool = False
+    ctx: ReconcileContext, key: str, version: str, *, unkept: bool = False, copies: bool = False
 ) -> WindowStats | None:
     """Return a version's counts since the start of a window; None if either end is unknown.
 
     With `unkept` also if the start could not be stored; such counts have no features. With
     `copies` the counts are of copies.
     """
-    baseline = turn.observed.baselines.get(key)
-    current = turn.observed.samples.get(version)
+    baseline = ctx.observed.baselines.get(key)
+    current = ctx.observed.samples.get(version)
     if baseline is None or current is None or version not in baseline.samples:
         return None
     if baseline.error:
@@ -70,16 +70,16 @@ def since_baseline(
     return window_stats(before, current)
 
 
-def error(turn: Turn, key: str) -> str:
+def error(ctx: ReconcileContext, key: str) -> str:
     """Return why the start of a window could not be stored; empty if it was."""
-    baseline = turn.observed.baselines.get(key)
+    baseline = ctx.observed.baselines.get(key)
     return "" if baseline is None else baseline.error
 
 
-def must_wait(turn: Turn, key: str) -> bool:
+def must_wait(ctx: ReconcileContext, key: str) -> bool:
     """Return whether it is too early to store the start of a window again after a failure."""
-    baseline = turn.observed.baselines.get(key)
-    return bool(baseline and baseline.error and turn.time - baseline.taken_at < _RETRY)
+    baseline = ctx.observed.baselines.get(key)
+    return bool(baseline and baseline.error and ctx.time - baseline.taken_at < _RETRY)
 
 
 def lost(*arms: WindowStats | None) -> bool:
@@ -87,7 +87,7 @@ def lost(*arms: WindowStats | None) -> bool:
     return any(stats.lost for stats in arms if stats is not None)
 
 
-def forget(turn: Turn, keep: set[str]) -> None:
+def forget(ctx: ReconcileContext, keep: set[str]) -> None:
     """Delete the baselines that no window needs."""
-    for key in sorted(set(turn.observed.baselines) - keep):
-        turn.do(DropBaseline(key=key))
+    for key in sorted(set(ctx.observed.baselines) - keep):
+        ctx.do(DropBaseline(key=key))

@@ -7,39 +7,39 @@ import datetime
 from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.rollout import account_refusals
 
 _POLL = datetime.timedelta(seconds=5)
 
 
-def step(turn: Turn) -> None:
+def deploy_version(ctx: ReconcileContext) -> None:
     """Published and Deploying: roll back a version that is not ready in time.
 
     A version whose service cannot be written, because the installation refuses its account, waits.
     What runs with earlier settings goes on.
     """
-    version = turn.candidate
+    version = ctx.candidate
     if version is None:
         return
     if version.status.stage is VersionStage.PUBLISHED:
-        turn.move(version.name, VersionStage.DEPLOYING)
+        ctx.move(version.name, VersionStage.DEPLOYING)
         return
-    service = turn.service(version.name)
-    refused = bool(turn.accounts.serving)
+    service = ctx.service(version.name)
+    refused = bool(ctx.accounts.serving)
     if service is not None and service.ready and (refused or not service.outdated):
-        turn.move(version.name, VersionStage.SMOKE_TESTING)
+        ctx.move(version.name, VersionStage.SMOKE_TESTING)
         return
     if service is None or service.outdated:
         if refused:
-            account_refusals.wait(turn, version)
+            account_refusals.wait(ctx, version)
             return
-        turn.do(EnsureService(version=version.name))
-    since = version.status.stage_since or turn.time
-    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.due(since, limit, _POLL):
+        ctx.do(EnsureService(version=version.name))
+    since = version.status.stage_since or ctx.time
+    limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
+    if ctx.due(since, limit, _POLL):
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"the service was not ready within {limit.total_seconds():.0f} s: {state}"
-        turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
+        ctx.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
         return
-    turn.requeue(_POLL)
+    ctx.requeue(_POLL)

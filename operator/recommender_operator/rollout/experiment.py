@@ -1,4 +1,4 @@
-"""The experiment of a rollout: what users did, read from the collector at each look.
+"""The experiment of a rollout: what users did, read from the collector at each pass.
 
 Below the weight of the experiment the steps are a ramp, on which only a guardrail decides. At the
 weight the step holds until the experiment decides. What cannot be read, is not valid or has too
@@ -15,7 +15,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentMode, ExperimentSpec
 from recommender_operator.api.version import StepRecord
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
@@ -24,7 +24,7 @@ from recommender_operator.rollout import collected_moments, experiment_record, u
 
 #: A verdict beside those of `Kind`: the moments are missing, not valid, or too old.
 ERROR = "Error"
-#: Maximum difference between the collector's watermark and the time of a look.
+#: Maximum difference between the collector's watermark and the time of a pass.
 MAX_LAG = datetime.timedelta(minutes=15)
 _DAY = datetime.timedelta(days=1)
 _NO_ROOM = (
@@ -42,7 +42,7 @@ _CLOSED = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Look:
+class ExperimentResult:
     """What an experiment says about the step in progress."""
 
     verdict: str
@@ -58,7 +58,7 @@ class Look:
     overdue: bool = False
     #: When it was won in the step that measures; from then on the step waits for its analysis.
     won_at: datetime.datetime | None = None
-    #: Whether a further version was withdrawn in this look.
+    #: Whether a further version was withdrawn in this pass.
     withdrew: bool = False
 
     @property
@@ -72,23 +72,25 @@ class Look:
         return reasons.get(self.verdict, Reason.MEASURING)
 
 
-def look(turn: Turn, version: VersionObject, record: StepRecord) -> Look | None:
+def evaluate_experiment(
+    ctx: ReconcileContext, version: VersionObject, record: StepRecord
+) -> ExperimentResult | None:
     """Judge what users did so far, and record it; None without an experiment."""
     experiment = version.status.experiment
-    if experiment is None or turn.champion is None:
+    if experiment is None or ctx.champion is None:
         return None
-    days, before = _days(turn, experiment), experiment
+    days, before = _days(ctx, experiment), experiment
     if not experiment.final:
-        found = dataclasses.replace(_decide(turn, version, experiment, days), days=days)
-        experiment = experiment_record.note(turn, version.name, found)
+        found = dataclasses.replace(_decide(ctx, version, experiment, days), days=days)
+        experiment = experiment_record.note(ctx, version.name, found)
     judged = _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
     withdrew = experiment_record.withdrawn(experiment) != experiment_record.withdrawn(before)
     return dataclasses.replace(judged, withdrew=withdrew)
 
 
-def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Look:
+def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> ExperimentResult:
     plan, verdict = experiment.plan, experiment.verdict
-    seen = Look(
+    seen = ExperimentResult(
         verdict=verdict,
         message=f"experiment {experiment.id}: {verdict}: {experiment.message}",
         measures=measures,
@@ -112,10 +114,10 @@ def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Loo
 
 
 def _decide(
-    turn: Turn, version: VersionObject, experiment: ExperimentStatus, days: float
+    ctx: ReconcileContext, version: VersionObject, experiment: ExperimentStatus, days: float
 ) -> experiment_record.Finding:
     """Return the decision on the collector's answer, or why there is none."""
-    reading, champion = turn.observed.experiment, turn.champion
+    reading, champion = ctx.observed.experiment, ctx.champion
     if reading is None or champion is None or reading.error:
         error = "its users were not read yet" if reading is None else reading.error
         return experiment_record.Finding(verdict=ERROR, message=error)
@@ -124,7 +126,7 @@ def _decide(
             reading.body, experiment, champion.name, version.name
         )
         watermark = collected_moments.watermark(reading.body)
-        lag = lag_of(turn, watermark)
+        lag = lag_of(ctx, watermark)
     except (ValueError, ArithmeticError) as problem:
         error = f"the collector's answer is not valid: {problem}"
         return experiment_record.Finding(verdict=ERROR, message=error)
@@ -147,22 +149,22 @@ def _decide(
             final=True,
             decision=decided,
             phases=phases,
-            counted_until=_counted_until(turn, watermark),
+            counted_until=_counted_until(ctx, watermark),
         )
     found = _found(decided, phases, lag, days)
-    return dataclasses.replace(found, counted_until=_counted_until(turn, watermark))
+    return dataclasses.replace(found, counted_until=_counted_until(ctx, watermark))
 
 
-def _counted_until(turn: Turn, watermark: float) -> datetime.datetime:
+def _counted_until(ctx: ReconcileContext, watermark: float) -> datetime.datetime:
     """Return a watermark as a time, at most now: clocks may differ, and an answer may be wrong."""
-    seconds = min(max(0.0, watermark), turn.now.timestamp())
+    seconds = min(max(0.0, watermark), ctx.now.timestamp())
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def _found(
     decided: Decision, phases: Sequence[Phase], lag: str, days: float
 ) -> experiment_record.Finding:
-    """Return what a look found; `lag` is why the numbers are not about now."""
+    """Return what a pass found; `lag` is why the numbers are not about now."""
     if lag and decided.kind is not Kind.ROLL_BACK:
         # Older events can prove a loss, but the newest ones are missing for anything else.
         harmed = {arm.version: arm.harmed for arm in decided.further}
@@ -176,9 +178,9 @@ def _found(
     )
 
 
-def lag_of(turn: Turn, watermark: float) -> str:
+def lag_of(ctx: ReconcileContext, watermark: float) -> str:
     """Return why the answer is not about now; empty if it is."""
-    lag = turn.now.timestamp() - watermark
+    lag = ctx.now.timestamp() - watermark
     limit = MAX_LAG.total_seconds()
     if abs(lag) <= limit:
         return ""
@@ -199,9 +201,9 @@ def measured(experiment: ExperimentStatus, champion: str) -> ExperimentPhase | N
     return found[-1] if found else None
 
 
-def _days(turn: Turn, experiment: ExperimentStatus) -> float:
-    phase = measured(experiment, turn.champion.name) if turn.champion is not None else None
-    return user_assignment.measured(phase, turn.time) / _DAY if phase is not None else 0.0
+def _days(ctx: ReconcileContext, experiment: ExperimentStatus) -> float:
+    phase = measured(experiment, ctx.champion.name) if ctx.champion is not None else None
+    return user_assignment.measured(phase, ctx.time) / _DAY if phase is not None else 0.0
 
 
 def _plan(spec: ExperimentSpec) -> Plan:

@@ -1,4 +1,4 @@
-"""What a look found about an experiment, in the status of its version; bounded."""
+"""What a pass found about an experiment, in the status of its version; bounded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recommender_operator.api.version_experiment import (
     SegmentComparison,
     SegmentInteraction,
 )
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments.comparison_texts import (
     differing,
     lasting,
@@ -38,14 +38,14 @@ from recommender_operator.experiments.segment_effects import Report, Segment
 from recommender_operator.rollout import extra_arms
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
-#: weeks, and each write triggers another look.
+#: weeks, and each write triggers another pass.
 EVERY = datetime.timedelta(seconds=60)
 MAX_MESSAGE = 4096
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The verdict of a look, with the numbers if there are any."""
+    """The verdict of a pass, with the numbers if there are any."""
 
     verdict: str
     message: str
@@ -60,36 +60,36 @@ class Finding:
     days: float = 0.0
 
 
-def note(turn: Turn, name: str, found: Finding) -> ExperimentStatus:
+def note(ctx: ReconcileContext, name: str, found: Finding) -> ExperimentStatus:
     """Record a finding, at most once per EVERY unless the verdict changes; return the record."""
-    before = turn.versions[name].status.experiment
+    before = ctx.versions[name].status.experiment
     assert before is not None, "there is an experiment"
     same = str(found.verdict) == before.verdict
     after = before.model_copy(
         update={
             "verdict": str(found.verdict),
-            "verdict_since": (before.verdict_since if same else None) or turn.time,
+            "verdict_since": (before.verdict_since if same else None) or ctx.time,
             "final": found.final,
             "message": found.message[:MAX_MESSAGE],
-            "judged_at": turn.time,
-            "written_at": turn.now,
+            "judged_at": ctx.time,
+            "written_at": ctx.now,
             "seasonality": (
                 weekdays(found.days) if found.final else seasonality(before.plan.min_days)
             ),
-            **_numbers(before, found, turn.now),
+            **_numbers(before, found, ctx.now),
         }
     )
     gone = [arm for arm in after.arms if arm.version in withdrawn(after) - withdrawn(before)]
     for arm in gone:
         # Their users return to the champion before anything else is written.
-        turn.route_first()
-        extra_arms.warn(turn, name, arm.version, arm.withdrawn)
+        ctx.route_first()
+        extra_arms.warn(ctx, name, arm.version, arm.withdrawn)
     if after.verdict != before.verdict or after.final != before.final:
-        _tell(turn, name, after)
-    elif not gone and before.judged_at is not None and turn.time - before.judged_at < EVERY:
+        _tell(ctx, name, after)
+    elif not gone and before.judged_at is not None and ctx.time - before.judged_at < EVERY:
         # The numbers of the last write are shown until the next one.
         return before
-    turn.change(name, experiment=after)
+    ctx.change(name, experiment=after)
     return after
 
 
@@ -98,18 +98,18 @@ def withdrawn(record: ExperimentStatus) -> set[str]:
     return {arm.version for arm in record.arms if arm.withdrawn}
 
 
-def _tell(turn: Turn, name: str, record: ExperimentStatus) -> None:
+def _tell(ctx: ReconcileContext, name: str, record: ExperimentStatus) -> None:
     """Report a new verdict in an Event; a rollback has its own."""
     message = f"{name}: experiment {record.id}: {record.verdict}: {record.message}"
     match record.verdict:
         case Kind.PROMOTE:
-            turn.info(Reason.EXPERIMENT_WON, message, version=name)
+            ctx.info(Reason.EXPERIMENT_WON, message, version=name)
         case Kind.INCONCLUSIVE:
-            turn.warn(Reason.EXPERIMENT_INCONCLUSIVE, message, version=name)
+            ctx.warn(Reason.EXPERIMENT_INCONCLUSIVE, message, version=name)
         case Kind.BLOCKED:
-            turn.warn(Reason.EXPERIMENT_BLOCKED, message, version=name)
+            ctx.warn(Reason.EXPERIMENT_BLOCKED, message, version=name)
         case "Error":
-            turn.warn(Reason.EXPERIMENT_ERROR, message, version=name)
+            ctx.warn(Reason.EXPERIMENT_ERROR, message, version=name)
 
 
 def _numbers(

@@ -13,7 +13,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentSpec
 from recommender_operator.api.version import TERMINAL
 from recommender_operator.api.version_experiment import ArmStatus, ExperimentStatus
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import auxiliary_deployments
 
@@ -22,73 +22,75 @@ _POLL = datetime.timedelta(seconds=5)
 MAX_REASON = 1024
 
 
-def begin(turn: Turn, candidate: VersionObject, plan: ExperimentSpec) -> tuple[ArmStatus, ...]:
+def begin(
+    ctx: ReconcileContext, candidate: VersionObject, plan: ExperimentSpec
+) -> tuple[ArmStatus, ...]:
     """Return the further versions of an experiment that begins; one that cannot serve is out."""
     found = []
     for arm in plan.arms:
-        if (why := _obstacle(turn, arm.version, candidate)) is not None:
-            found.append(_left_out(turn, candidate.name, ArmStatus(version=arm.version), why))
+        if (why := _obstacle(ctx, arm.version, candidate)) is not None:
+            found.append(_left_out(ctx, candidate.name, ArmStatus(version=arm.version), why))
         else:
-            found.append(ArmStatus(version=arm.version, unready_since=turn.time))
+            found.append(ArmStatus(version=arm.version, unready_since=ctx.time))
     return tuple(found)
 
 
-def _obstacle(turn: Turn, name: str, candidate: VersionObject) -> str | None:
+def _obstacle(ctx: ReconcileContext, name: str, candidate: VersionObject) -> str | None:
     """Return why a version cannot be compared; None if it can."""
-    version = turn.versions.get(name)
+    version = ctx.versions.get(name)
     if version is None:
         return "there is no such version of this model"
     if name == candidate.name:
         return "it is the candidate itself"
-    if turn.champion is not None and name == turn.champion.name:
+    if ctx.champion is not None and name == ctx.champion.name:
         return "it is the champion itself"
     if not version.was_published or version.status.stage not in TERMINAL:
         return f"it ({version.status.stage.value}) has not passed its gates or is not published"
     return None
 
 
-def step(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
+def deploy_extra_arms(ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
     """Note which further versions are ready; one that is not in time is left out.
 
     A rollout that is `frozen` waits without a limit. Return whether nothing else happens in this
-    look: for a deleted version the route is written first, which must not give the candidate more.
+    pass: for a deleted version the route is written first, which must not give the candidate more.
     """
     experiment = version.status.experiment
     if experiment is None or not experiment.arms:
         return False
-    gone = any(_is_gone(turn, arm) for arm in experiment.arms)
-    arms = tuple(_followed(turn, version.name, arm, frozen=frozen) for arm in experiment.arms)
-    turn.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
+    gone = any(_is_gone(ctx, arm) for arm in experiment.arms)
+    arms = tuple(_followed(ctx, version.name, arm, frozen=frozen) for arm in experiment.arms)
+    ctx.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
     if gone:
-        turn.route_first()
-        turn.requeue(_ROUTE)
+        ctx.route_first()
+        ctx.requeue(_ROUTE)
     return gone
 
 
-def _is_gone(turn: Turn, arm: ArmStatus) -> bool:
-    return not arm.withdrawn and arm.version not in turn.versions
+def _is_gone(ctx: ReconcileContext, arm: ArmStatus) -> bool:
+    return not arm.withdrawn and arm.version not in ctx.versions
 
 
-def _followed(turn: Turn, candidate: str, arm: ArmStatus, *, frozen: bool) -> ArmStatus:
+def _followed(ctx: ReconcileContext, candidate: str, arm: ArmStatus, *, frozen: bool) -> ArmStatus:
     if arm.withdrawn:
         return arm
-    if _is_gone(turn, arm):
-        return _left_out(turn, candidate, arm, "it was deleted")
+    if _is_gone(ctx, arm):
+        return _left_out(ctx, candidate, arm, "it was deleted")
     if arm.unready_since is None:
         return arm
-    if turn.is_ready(arm.version):
+    if ctx.is_ready(arm.version):
         return arm.model_copy(update={"unready_since": None})
     if frozen:
         return arm
-    since, why = auxiliary_deployments.wait(turn, arm.version, arm.unready_since)
+    since, why = auxiliary_deployments.wait(ctx, arm.version, arm.unready_since)
     if not why:
         return arm.model_copy(update={"unready_since": since})
-    return _left_out(turn, candidate, arm, why)
+    return _left_out(ctx, candidate, arm, why)
 
 
-def _left_out(turn: Turn, candidate: str, arm: ArmStatus, why: str) -> ArmStatus:
-    warn(turn, candidate, arm.version, why)
-    return withdrawn(arm, why, turn.now).model_copy(update={"unready_since": None})
+def _left_out(ctx: ReconcileContext, candidate: str, arm: ArmStatus, why: str) -> ArmStatus:
+    warn(ctx, candidate, arm.version, why)
+    return withdrawn(arm, why, ctx.now).model_copy(update={"unready_since": None})
 
 
 def withdrawn(arm: ArmStatus, why: str, at: datetime.datetime) -> ArmStatus:
@@ -96,13 +98,13 @@ def withdrawn(arm: ArmStatus, why: str, at: datetime.datetime) -> ArmStatus:
     return arm.model_copy(update={"withdrawn": why[:MAX_REASON], "withdrawn_at": at})
 
 
-def delay(turn: Turn, version: VersionObject) -> bool:
+def delay(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Return whether the first step waits for a further version."""
-    experiment = turn.versions[version.name].status.experiment
+    experiment = ctx.versions[version.name].status.experiment
     waits = experiment is not None and any(map(_is_awaited, experiment.arms))
     if not waits or version.status.weight > 0:
         return False
-    turn.requeue(_POLL)
+    ctx.requeue(_POLL)
     return True
 
 
@@ -123,7 +125,7 @@ def described(experiment: ExperimentStatus | None, weight: int) -> str:
     return f", and {', '.join(own)} as many" + (" each" if own[1:] else "")
 
 
-def warn(turn: Turn, candidate: str, version: str, why: str) -> None:
+def warn(ctx: ReconcileContext, candidate: str, version: str, why: str) -> None:
     """Report that a version takes no part any more."""
     message = f"{version} is no arm of the experiment of {candidate}: {why}"
-    turn.warn(Reason.ARM_WITHDRAWN, message, version=candidate)
+    ctx.warn(Reason.ARM_WITHDRAWN, message, version=candidate)

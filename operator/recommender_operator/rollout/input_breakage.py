@@ -17,7 +17,7 @@ from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.context import drift_causes, routing
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import Baseline, Sample, VersionObject
 from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.rollout import counter_windows
@@ -28,64 +28,64 @@ PROBATION = 2
 _ROLLOUTS = (Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
-def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
+def watch_candidate(ctx: ReconcileContext, candidate: VersionObject) -> str | None:
     """Evaluate the window if it is full; return why to roll the candidate back, or None."""
-    champion = turn.champion
-    if champion is None or not turn.spec.drift.enabled:
+    champion = ctx.champion
+    if champion is None or not ctx.spec.drift.enabled:
         return None
     key = counter_windows.break_key(candidate)
     # A fresh champion is compared in the steps too; without requests its window never fills.
-    beside = turn.fresh if turn.fresh is not None and turn.fresh_answers else champion.name
-    ours = counter_windows.since_baseline(turn, key, candidate.name)
-    theirs = counter_windows.since_baseline(turn, key, beside)
+    beside = ctx.fresh if ctx.fresh is not None and ctx.fresh_answers else champion.name
+    ours = counter_windows.since_baseline(ctx, key, candidate.name)
+    theirs = counter_windows.since_baseline(ctx, key, beside)
     if ours is None or theirs is None:
-        _restart(turn, key, candidate.name, beside)
+        _restart(ctx, key, candidate.name, beside)
         return None
-    since = turn.observed.baselines[key].taken_at
+    since = ctx.observed.baselines[key].taken_at
     of_ours, of_theirs = routing.user_shares(candidate.status.experiment, since)
     seen = drifts.evaluate_break(
-        turn.spec.drift,
+        ctx.spec.drift,
         dataclasses.replace(ours, user_share=of_ours),
         dataclasses.replace(theirs, user_share=of_theirs),
     )
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
-    counter_windows.save(turn, key, [candidate.name, beside])
+    counter_windows.save(ctx, key, [candidate.name, beside])
     if _is_lost(seen, ours, theirs):
         return None
-    return seen.message if _advance(turn, seen) and _acts(turn, candidate, seen) else None
+    return seen.message if _advance(ctx, seen) and _acts(ctx, candidate, seen) else None
 
 
-def suspicion(turn: Turn) -> str | None:
+def suspicion(ctx: ReconcileContext) -> str | None:
     """Return a text if the last windows showed a break of the candidate only, else None."""
-    count = turn.status.drift.candidate_breaks_in_a_row
-    needed = turn.spec.drift.consecutive_windows
-    if not turn.spec.drift.enabled or count == 0 or not drift_causes.rolls_back(turn.spec.drift):
+    count = ctx.status.drift.candidate_breaks_in_a_row
+    needed = ctx.spec.drift.consecutive_windows
+    if not ctx.spec.drift.enabled or count == 0 or not drift_causes.rolls_back(ctx.spec.drift):
         return None
     return f"{count} of {needed} windows in a row show a break of the candidate only"
 
 
-def watch_champion(turn: Turn) -> None:
+def watch_champion(ctx: ReconcileContext) -> None:
     """Compare a new champion with the former one, and roll it back if it is broken."""
-    champion, previous = turn.champion, turn.previous
-    if champion is None or previous is None or not on_probation(turn):
+    champion, previous = ctx.champion, ctx.previous
+    if champion is None or previous is None or not on_probation(ctx):
         return
     key = counter_windows.break_key(champion)
-    ours = counter_windows.since_baseline(turn, key, champion.name)
-    before = _served_beside(turn, champion, previous)
+    ours = counter_windows.since_baseline(ctx, key, champion.name)
+    before = _served_beside(ctx, champion, previous)
     if ours is None or before is None:
-        _restart(turn, key, champion.name)
+        _restart(ctx, key, champion.name)
         return
-    seen = drifts.evaluate_break(turn.spec.drift, ours, before)
+    seen = drifts.evaluate_break(ctx.spec.drift, ours, before)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
-    counter_windows.save(turn, key, [champion.name])
+    counter_windows.save(ctx, key, [champion.name])
     if _is_lost(seen, ours, before):
         return
-    if not _advance(turn, seen) or not _acts(turn, champion, seen):
+    if not _advance(ctx, seen) or not _acts(ctx, champion, seen):
         return
-    if turn.is_ready(previous.name):
-        _return_to(turn, previous, champion, seen)
+    if ctx.is_ready(previous.name):
+        _return_to(ctx, previous, champion, seen)
 
 
 def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool:
@@ -100,13 +100,13 @@ def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool
 
 
 def _served_beside(
-    turn: Turn, champion: VersionObject, previous: VersionObject
+    ctx: ReconcileContext, champion: VersionObject, previous: VersionObject
 ) -> WindowStats | None:
     """Return the counts of the former champion during the rollout; None if they are unknown.
 
     They end at the start of the last step, after which it receives no requests.
     """
-    baselines = turn.observed.baselines
+    baselines = ctx.observed.baselines
     start = baselines.get(counter_windows.rollout_key(champion))
     end = baselines.get(counter_windows.step_key(champion))
     if start is None or end is None or start.error or end.error:
@@ -133,52 +133,52 @@ def _pods(baseline: Baseline, deployments: list[str]) -> Sample:
     }
 
 
-def on_probation(turn: Turn) -> bool:
+def on_probation(ctx: ReconcileContext) -> bool:
     """Return whether the champion is still compared with the former one."""
-    champion, previous = turn.champion, turn.previous
-    if champion is None or previous is None or turn.candidate is not None or turn.held:
+    champion, previous = ctx.champion, ctx.previous
+    if champion is None or previous is None or ctx.candidate is not None or ctx.held:
         return False
-    spec, decision = turn.spec, champion.status.decision
+    spec, decision = ctx.spec, champion.status.decision
     return (
         spec.drift.enabled
         and spec.serving.keep_previous
         and decision is not None
         and decision.reason in _ROLLOUTS
         and champion.status.replaced == previous.name
-        and turn.status.drift.windows < PROBATION * spec.drift.consecutive_windows
+        and ctx.status.drift.windows < PROBATION * spec.drift.consecutive_windows
     )
 
 
 def _return_to(
-    turn: Turn, previous: VersionObject, champion: VersionObject, seen: DriftVerdict
+    ctx: ReconcileContext, previous: VersionObject, champion: VersionObject, seen: DriftVerdict
 ) -> None:
     message = f"{champion.name} broke after its promotion: {seen.message}"
-    turn.route_first()
-    turn.change(previous.name, replaced=champion.name)
+    ctx.route_first()
+    ctx.change(previous.name, replaced=champion.name)
     reason = Reason.BROKEN_AFTER_PROMOTION
-    turn.end(previous.name, VersionStage.PROMOTED, reason, message)
-    turn.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
+    ctx.end(previous.name, VersionStage.PROMOTED, reason, message)
+    ctx.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
 
 
-def _acts(turn: Turn, version: VersionObject, seen: DriftVerdict) -> bool:
+def _acts(ctx: ReconcileContext, version: VersionObject, seen: DriftVerdict) -> bool:
     """Return whether a break rolls a version back; a dry run says what it would do."""
-    if drift_causes.rolls_back(turn.spec.drift):
+    if drift_causes.rolls_back(ctx.spec.drift):
         return True
     message = f"{version.name} is broken and stays, because drift.dryRun is true: {seen.message}"
-    turn.warn(Reason.CANDIDATE_BROKEN, message, version=version.name)
+    ctx.warn(Reason.CANDIDATE_BROKEN, message, version=version.name)
     return False
 
 
-def _restart(turn: Turn, key: str, *versions: str) -> None:
+def _restart(ctx: ReconcileContext, key: str, *versions: str) -> None:
     """Start a window if there is none, or if it belongs to other versions."""
-    baseline = turn.observed.baselines.get(key)
-    if counter_windows.must_wait(turn, key):
+    baseline = ctx.observed.baselines.get(key)
+    if counter_windows.must_wait(ctx, key):
         return
     if baseline is None or any(name not in baseline.samples for name in versions):
-        counter_windows.save(turn, key, versions)
+        counter_windows.save(ctx, key, versions)
 
 
-def _advance(turn: Turn, seen: DriftVerdict) -> bool:
-    drift = drifts.advance_break(turn.spec.drift, turn.status.drift, seen, turn.now)
-    turn.set_status(drift=drift)
-    return seen.verdict is Verdict.FAIL and drifts.broken(turn.spec.drift, drift)
+def _advance(ctx: ReconcileContext, seen: DriftVerdict) -> bool:
+    drift = drifts.advance_break(ctx.spec.drift, ctx.status.drift, seen, ctx.now)
+    ctx.set_status(drift=drift)
+    return seen.verdict is Verdict.FAIL and drifts.broken(ctx.spec.drift, drift)

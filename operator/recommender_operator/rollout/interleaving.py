@@ -18,7 +18,7 @@ from recommender_operator.api.version_interleaving import (
     InterleavingStatus,
 )
 from recommender_operator.context import pre_traffic, routing
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments.interleaving_preference import (
     Outcome,
     Preference,
@@ -57,49 +57,49 @@ class _Finding:
         return self.verdict == ERROR or self.seen is None
 
 
-def begin(turn: Turn, version: VersionObject) -> bool:
+def begin(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Begin once the data plane reports the route; return False if there is nothing to begin.
 
     The plan is that of the start, so that nobody can change it once there are results.
     """
-    wanted = turn.spec.rollout.interleaving
-    if wanted is None or not routing.interleaves(turn.spec.rollout, version):
+    wanted = ctx.spec.rollout.interleaving
+    if wanted is None or not routing.interleaves(ctx.spec.rollout, version):
         return False
     record = version.status.interleaving
     if record is None:
         id_ = id_of(version.uid, version.status.rollout, "mixed")
-        record = InterleavingStatus(id=id_, plan=wanted, waiting_since=turn.time)
-        turn.change(version.name, interleaving=record)
-        turn.requeue(_ROUTE)
-    elif not turn.desired_routing.interleaving:  # a service of an earlier release comes anew
-        return _awaits(turn, version, record)
-    elif not turn.route_agrees:
-        turn.requeue(_ROUTE)
+        record = InterleavingStatus(id=id_, plan=wanted, waiting_since=ctx.time)
+        ctx.change(version.name, interleaving=record)
+        ctx.requeue(_ROUTE)
+    elif not ctx.desired_routing.interleaving:  # a service of an earlier release comes anew
+        return _awaits(ctx, version, record)
+    elif not ctx.route_agrees:
+        ctx.requeue(_ROUTE)
     else:
-        _change(turn, version.name, record, started_at=turn.time)
+        _change(ctx, version.name, record, started_at=ctx.time)
         message = (
             f"{record.plan.percent} % of the users get lists that mix items of {version.name} and "
             "the champion"
         )
-        turn.info(Reason.ROLLING_OUT, message, version=version.name)
-        turn.due(turn.time, datetime.timedelta(seconds=record.plan.seconds), steps.interval(turn))
-        turn.requeue(steps.interval(turn))
+        ctx.info(Reason.ROLLING_OUT, message, version=version.name)
+        ctx.due(ctx.time, datetime.timedelta(seconds=record.plan.seconds), steps.interval(ctx))
+        ctx.requeue(steps.interval(ctx))
     return True
 
 
-def _awaits(turn: Turn, version: VersionObject, record: InterleavingStatus) -> bool:
+def _awaits(ctx: ReconcileContext, version: VersionObject, record: InterleavingStatus) -> bool:
     """Wait for a service; return False once it took so long that the steps follow.
 
     It may never come, for example while a policy of the cluster refuses it.
     """
-    if turn.due(record.waiting_since, GRACE, _REWRITTEN):
+    if ctx.due(record.waiting_since, GRACE, _REWRITTEN):
         message = (
-            f"the service of {pre_traffic.awaited(turn)} did not come with the settings of this "
+            f"the service of {pre_traffic.awaited(ctx)} did not come with the settings of this "
             f"release within {GRACE.total_seconds():.0f} s"
         )
-        _give_up(turn, version, record, message)
+        _give_up(ctx, version, record, message)
         return False
-    turn.requeue(_REWRITTEN)
+    ctx.requeue(_REWRITTEN)
     return True
 
 
@@ -109,95 +109,97 @@ def runs(version: VersionObject) -> bool:
     return record is not None and record.runs
 
 
-def check(turn: Turn, version: VersionObject, *, frozen: bool) -> None:
-    """End a phase whose lists cannot be mixed, whatever else happens in this look.
+def end_unmixed(ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> None:
+    """End a phase whose lists cannot be mixed, whatever else happens in this pass.
 
     A candidate that is not ready is not judged, and its own deadline may be a day.
     """
     record = version.status.interleaving
     if record is None or not record.runs:
         return
-    if pre_traffic.standby_tells_nothing(turn):
+    if pre_traffic.standby_tells_nothing(ctx):
         # Also in a pause: from now on clicks could count for a version that did not give the item.
         message = "a standby answers without the settings of this release, and may report no lists"
-        _give_up(turn, version, record, message)
-    elif pre_traffic.answers_lists(turn):
-        _change(turn, version.name, record, unmixed_since=None)
+        _give_up(ctx, version, record, message)
+    elif pre_traffic.answers_lists(ctx):
+        _change(ctx, version.name, record, unmixed_since=None)
     elif not frozen:
-        since = record.unmixed_since or turn.time
-        _change(turn, version.name, record, unmixed_since=since)
-        if turn.due(since, GRACE, _REWRITTEN):
+        since = record.unmixed_since or ctx.time
+        _change(ctx, version.name, record, unmixed_since=since)
+        if ctx.due(since, GRACE, _REWRITTEN):
             message = (
                 f"{version.name} was not ready with the settings of this release for "
                 f"{GRACE.total_seconds():.0f} s, so no list was mixed"
             )
-            _give_up(turn, version, record, message)
+            _give_up(ctx, version, record, message)
 
 
-def look(turn: Turn, version: VersionObject, *, frozen: bool) -> bool:
+def evaluate_interleaving(ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
     """Judge what users clicked; return whether it is over and the steps follow."""
-    turn.requeue(steps.interval(turn))
+    ctx.requeue(steps.interval(ctx))
     record = version.status.interleaving
     assert record is not None, "it runs"
-    if not routing.interleaves(turn.spec.rollout, version):
+    if not routing.interleaves(ctx.spec.rollout, version):
         if not frozen:
-            ended = record.ended(turn.time, "the spec does not ask for mixed lists any more")
-            turn.change(version.name, interleaving=ended)
+            ended = record.ended(ctx.time, "the spec does not ask for mixed lists any more")
+            ctx.change(version.name, interleaving=ended)
         return not frozen
-    found = _judged(turn, record)
+    found = _judged(ctx, record)
     # Time stands still while frozen.
-    late = "" if frozen or found.verdict in _PASSES else _late(turn, record, found)
+    late = "" if frozen or found.verdict in _PASSES else _late(ctx, record, found)
     ends = bool(late) or (not frozen and found.verdict in _PASSES)
     if late and found.verdict != Outcome.WORSE:
         words = f"{late}: {found.message}"
         found = dataclasses.replace(found, verdict=UNDECIDED, message=words)
     is_over = ends or found.verdict == Outcome.WORSE
-    is_written = _note(turn, version.name, record, found, is_over=is_over)
+    is_written = _note(ctx, version.name, record, found, is_over=is_over)
     if found.verdict == Outcome.WORSE:
         message = f"users prefer the champion in mixed lists: {found.message}"
-        steps.roll_back(turn, version, Reason.INTERLEAVING_LOST, message)
+        steps.roll_back(ctx, version, Reason.INTERLEAVING_LOST, message)
         return False
     if is_written:
         reason = Reason.EXPERIMENT_ERROR if found.verdict == ERROR else Reason.MEASURING
         message = f"mixed lists: {found.verdict}: {found.message}"
-        turn.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+        ctx.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
     if is_over:
-        _tell_end(turn, version, found)
+        _tell_end(ctx, version, found)
     return is_over
 
 
-def _give_up(turn: Turn, version: VersionObject, record: InterleavingStatus, message: str) -> None:
+def _give_up(
+    ctx: ReconcileContext, version: VersionObject, record: InterleavingStatus, message: str
+) -> None:
     """End the phase without an answer."""
     found = _Finding(verdict=UNDECIDED, message=message)
-    _note(turn, version.name, record, found, is_over=True)
-    _tell_end(turn, version, found)
+    _note(ctx, version.name, record, found, is_over=True)
+    _tell_end(ctx, version, found)
 
 
-def _tell_end(turn: Turn, version: VersionObject, found: _Finding) -> None:
+def _tell_end(ctx: ReconcileContext, version: VersionObject, found: _Finding) -> None:
     reason = Reason.PASSED if found.verdict in _PASSES else Reason.INCONCLUSIVE
     message = f"{version.name} goes on to its steps: {found.verdict} in mixed lists: "
-    turn.info(reason, message + found.message, version=version.name)
+    ctx.info(reason, message + found.message, version=version.name)
 
 
-def _late(turn: Turn, record: InterleavingStatus, found: _Finding) -> str:
+def _late(ctx: ReconcileContext, record: InterleavingStatus, found: _Finding) -> str:
     """Return why the phase ends without an answer; empty if it goes on."""
-    since, every = record.started_at or turn.time, steps.interval(turn)
-    if turn.due(since, datetime.timedelta(seconds=record.plan.seconds), every):
+    since, every = record.started_at or ctx.time, steps.interval(ctx)
+    if ctx.due(since, datetime.timedelta(seconds=record.plan.seconds), every):
         return f"no answer within {record.plan.seconds} s"
-    if found.is_mute and turn.due(record.answered_at or since, GRACE, every):
+    if found.is_mute and ctx.due(record.answered_at or since, GRACE, every):
         return f"no number for {GRACE.total_seconds():.0f} s"
     return ""
 
 
-def _judged(turn: Turn, record: InterleavingStatus) -> _Finding:
+def _judged(ctx: ReconcileContext, record: InterleavingStatus) -> _Finding:
     """Return what the collector's answer says, or why it says nothing."""
-    reading = turn.observed.experiment
+    reading = ctx.observed.experiment
     if reading is None or reading.error:
         error = "its users were not read yet" if reading is None else reading.error
         return _Finding(verdict=ERROR, message=error)
     try:
         counted = collected_moments.read_preference(reading.body, record.id, ARM)
-        lag = lag_of(turn, collected_moments.watermark(reading.body))
+        lag = lag_of(ctx, collected_moments.watermark(reading.body))
         if counted is None:
             is_full = bool(reading.body.get("ignored"))
             nobody = _Finding(verdict=Outcome.KEEP_RUNNING, message="no user was counted yet")
@@ -224,7 +226,12 @@ def _words(seen: Preference, enough: int) -> str:
 
 
 def _note(
-    turn: Turn, name: str, record: InterleavingStatus, found: _Finding, *, is_over: bool
+    ctx: ReconcileContext,
+    name: str,
+    record: InterleavingStatus,
+    found: _Finding,
+    *,
+    is_over: bool,
 ) -> bool:
     """Record a finding if it is time, or the verdict changes; return whether it is recorded.
 
@@ -234,8 +241,8 @@ def _note(
     # By the wall clock: model time stands still while a rollout is paused.
     if same and record.judged_at is not None:
         age = record.judged_at - (record.started_at or record.judged_at)
-        pause = min(EVERY, max(steps.interval(turn), age / PART))
-        if abs(turn.now - record.judged_at) < pause:
+        pause = min(EVERY, max(steps.interval(ctx), age / PART))
+        if abs(ctx.now - record.judged_at) < pause:
             return False
     seen, values = found.seen, {}
     if seen is not None:
@@ -247,18 +254,20 @@ def _note(
             "high": seen.high,
         }
     _change(
-        turn,
+        ctx,
         name,
         record,
         verdict=str(found.verdict),
         message=found.message[:MAX_MESSAGE],
-        judged_at=turn.now,
-        answered_at=record.answered_at if found.is_mute else turn.time,
-        ended_at=turn.time if is_over else None,
+        judged_at=ctx.now,
+        answered_at=record.answered_at if found.is_mute else ctx.time,
+        ended_at=ctx.time if is_over else None,
         **values,
     )
     return True
 
 
-def _change(turn: Turn, name: str, record: InterleavingStatus, **values: object) -> None:
-    turn.change(name, interleaving=record.model_copy(update=values))
+def _change(
+    ctx: ReconcileContext, name: str, record: InterleavingStatus, **values: object
+) -> None:
+    ctx.change(name, interleaving=record.model_copy(update=values))

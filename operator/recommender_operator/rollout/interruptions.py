@@ -8,41 +8,41 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import Interruptions, VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.rollout import steps
 
 
-def begin(turn: Turn, name: str) -> Interruptions:
+def begin(ctx: ReconcileContext, name: str) -> Interruptions:
     """Return the count at the start of a rollout, which ignores earlier restarts."""
-    service = turn.service(name)
+    service = ctx.service(name)
     return Interruptions(seen=service.restarts if service is not None else 0)
 
 
-def holds(turn: Turn, name: str) -> bool:
-    """Count the restarts since the last look; return False if the version was rolled back."""
-    service = turn.service(name)
+def holds(ctx: ReconcileContext, name: str) -> bool:
+    """Count the restarts since the last pass; return False if the version was rolled back."""
+    service = ctx.service(name)
     if service is not None:
-        known = turn.versions[name].status.interruptions
+        known = ctx.versions[name].status.interruptions
         more = max(0, service.restarts - known.seen)
         counted = {"seen": service.restarts, "restarts": known.restarts + more}
         cause = {"cause": service.restart_reason} if more else {}
-        turn.change(name, interruptions=known.model_copy(update=counted | cause))
-    return _is_within(turn, name)
+        ctx.change(name, interruptions=known.model_copy(update=counted | cause))
+    return _is_within(ctx, name)
 
 
-def withdraw(turn: Turn, name: str) -> bool:
+def withdraw(ctx: ReconcileContext, name: str) -> bool:
     """Count a withdrawal of traffic; return False if the version was rolled back."""
-    service = turn.service(name)
+    service = ctx.service(name)
     if service is not None and not service.disrupted:
-        known = turn.versions[name].status.interruptions
+        known = ctx.versions[name].status.interruptions
         counted = {"withdrawals": known.withdrawals + 1}
-        turn.change(name, interruptions=known.model_copy(update=counted))
-    return _is_within(turn, name)
+        ctx.change(name, interruptions=known.model_copy(update=counted))
+    return _is_within(ctx, name)
 
 
-def _is_within(turn: Turn, name: str) -> bool:
-    known, most = turn.versions[name].status.interruptions, turn.spec.analysis.max_interruptions
-    if known.count <= most or turn.champion is None:
+def _is_within(ctx: ReconcileContext, name: str) -> bool:
+    known, most = ctx.versions[name].status.interruptions, ctx.spec.analysis.max_interruptions
+    if known.count <= most or ctx.champion is None:
         return True
     last = f" (the last: {known.cause})" if known.cause else ""
     message = (
@@ -50,7 +50,7 @@ def _is_within(turn: Turn, name: str) -> bool:
         f"{known.restarts} restarts of its containers{last}; its traffic was withdrawn "
         f"{known.withdrawals} times because it was not ready"
     )
-    steps.close(turn, name, steps.verdict_of(turn.versions[name].status))
-    turn.route_first()
-    turn.end(name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNSTABLE, message)
+    steps.close(ctx, name, steps.verdict_of(ctx.versions[name].status))
+    ctx.route_first()
+    ctx.end(name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNSTABLE, message)
     return False

@@ -7,7 +7,7 @@ import datetime
 from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import account_refusals, interruptions, steps
 
@@ -17,43 +17,43 @@ GRACE = datetime.timedelta(seconds=30)
 _POLL = datetime.timedelta(seconds=5)
 
 
-def holds(turn: Turn, version: VersionObject) -> bool:
+def holds(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Return whether the rollout may continue; if not, withdraw traffic or restore the service."""
-    if not interruptions.holds(turn, version.name):
+    if not interruptions.holds(ctx, version.name):
         return False
-    if turn.is_ready(version.name):
-        turn.change(version.name, unready_since=None)
+    if ctx.is_ready(version.name):
+        ctx.change(version.name, unready_since=None)
         return True
-    turn.requeue(_POLL)
-    service = turn.service(version.name)
+    ctx.requeue(_POLL)
+    service = ctx.service(version.name)
     if service is None:
-        turn.do(EnsureService(version=version.name))
-    since = version.status.unready_since or turn.time
-    refused = service is None and bool(turn.accounts.serving)
+        ctx.do(EnsureService(version=version.name))
+    since = version.status.unready_since or ctx.time
+    refused = service is None and bool(ctx.accounts.serving)
     if refused and version.status.weight == 0:
-        since = account_refusals.restarted(turn, since)
-    turn.change(version.name, unready_since=since)
-    gone = turn.time - since
-    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.champion is None:
+        since = account_refusals.restarted(ctx, since)
+    ctx.change(version.name, unready_since=since)
+    gone = ctx.time - since
+    limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
+    if ctx.champion is None:
         # No other version could answer.
         return False
-    if not refused and turn.due(since, limit, _POLL):
+    if not refused and ctx.due(since, limit, _POLL):
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"its service was not ready for {gone.total_seconds():.0f} s: {state}"
-        turn.end(version.name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNAVAILABLE, message)
+        ctx.end(version.name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNAVAILABLE, message)
         return False
     answers = service is not None and service.ready_pods > 0
-    if not turn.due(since, GRACE, _POLL) and (answers or not turn.is_ready(turn.champion.name)):
+    if not ctx.due(since, GRACE, _POLL) and (answers or not ctx.is_ready(ctx.champion.name)):
         return version.status.weight > 0
-    if version.status.weight > 0 and interruptions.withdraw(turn, version.name):
-        steps.close(turn, version.name, "Inconclusive")
-        turn.change(version.name, weight=0)
-        turn.route_first()
-        turn.warn(
+    if version.status.weight > 0 and interruptions.withdraw(ctx, version.name):
+        steps.close(ctx, version.name, "Inconclusive")
+        ctx.change(version.name, weight=0)
+        ctx.route_first()
+        ctx.warn(
             Reason.CANDIDATE_UNAVAILABLE,
             f"{version.name} has not been ready for {gone.total_seconds():.0f} s: "
-            f"{turn.champion.name} receives all requests until it is",
+            f"{ctx.champion.name} receives all requests until it is",
             version=version.name,
         )
     return False

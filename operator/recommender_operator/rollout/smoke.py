@@ -7,7 +7,7 @@ import datetime
 from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import account_refusals, interruptions, user_assignment
 
@@ -15,49 +15,49 @@ _LOOK = datetime.timedelta(seconds=1)
 _POLL = datetime.timedelta(seconds=5)
 
 
-def step(turn: Turn) -> None:
+def smoke_test(ctx: ReconcileContext) -> None:
     """SmokeTesting: only an answer of the current service counts."""
-    version = turn.candidate
+    version = ctx.candidate
     if version is None:
         return
-    smoke, service = version.status.smoke, turn.service(version.name)
+    smoke, service = version.status.smoke, ctx.service(version.name)
     if smoke is None or (service is not None and smoke.service != service.uid):
-        _test(turn, version)
+        _test(ctx, version)
         return
     if not smoke.passed:
         message = f"the smoke inference failed: {smoke.message}"
-        turn.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
+        ctx.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
         return
-    rollout = turn.next_number()
+    rollout = ctx.next_number()
     fresh = {
         "steps": (),
-        "experiment": user_assignment.begin(turn, version, rollout),
+        "experiment": user_assignment.begin(ctx, version, rollout),
         "weight": 0,
         "rollout": rollout,
-        "interruptions": interruptions.begin(turn, version.name),
+        "interruptions": interruptions.begin(ctx, version.name),
         "fresh_champion": None,
     }
-    turn.move(version.name, VersionStage.CANARY, **fresh)
+    ctx.move(version.name, VersionStage.CANARY, **fresh)
     made = version.spec.recalibration
-    if made is not None and turn.spec.experiment is not None:
+    if made is not None and ctx.spec.experiment is not None:
         message = f"{version.name} runs no experiment: its lists are those of {made.of}"
-        turn.info(Reason.ROLLING_OUT, message, version=version.name)
+        ctx.info(Reason.ROLLING_OUT, message, version=version.name)
 
 
-def _test(turn: Turn, version: VersionObject) -> None:
-    if turn.is_ready(version.name):
-        turn.do(RunSmoke(version=version.name))
-        turn.requeue(_LOOK)
+def _test(ctx: ReconcileContext, version: VersionObject) -> None:
+    if ctx.is_ready(version.name):
+        ctx.do(RunSmoke(version=version.name))
+        ctx.requeue(_LOOK)
         return
-    if turn.accounts.serving and turn.service(version.name) is None:
-        account_refusals.wait(turn, version)
+    if ctx.accounts.serving and ctx.service(version.name) is None:
+        account_refusals.wait(ctx, version)
         return
-    since = version.status.stage_since or turn.time
-    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.due(since, limit, _POLL):
+    since = version.status.stage_since or ctx.time
+    limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
+    if ctx.due(since, limit, _POLL):
         message = f"not ready for the smoke inference for {limit.total_seconds():.0f} s"
-        turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
+        ctx.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
         return
-    if turn.service(version.name) is None:
-        turn.do(EnsureService(version=version.name))
-    turn.requeue(_POLL)
+    if ctx.service(version.name) is None:
+        ctx.do(EnsureService(version=version.name))
+    ctx.requeue(_POLL)

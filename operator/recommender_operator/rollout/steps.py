@@ -6,7 +6,7 @@ import datetime
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 
 #: Maximum number of steps in the status; a version with more interruptions drops the oldest.
@@ -20,15 +20,15 @@ def current(status: ModelVersionStatus) -> StepRecord | None:
     return None
 
 
-def weights(turn: Turn, status: ModelVersionStatus) -> list[int]:
+def weights(ctx: ReconcileContext, status: ModelVersionStatus) -> list[int]:
     """Return the weights of a version's steps, with that of its experiment."""
-    listed = {step.weight for step in turn.spec.rollout.steps}
+    listed = {step.weight for step in ctx.spec.rollout.steps}
     if status.experiment is not None:
         listed.add(status.experiment.plan.weight)
     return sorted(listed)
 
 
-def next_weight(turn: Turn, status: ModelVersionStatus) -> int | None:
+def next_weight(ctx: ReconcileContext, status: ModelVersionStatus) -> int | None:
     """Return the weight after the last one that passed; None after the last step.
 
     In an experiment it is at least the widest share so far, so that no user goes back.
@@ -39,13 +39,13 @@ def next_weight(turn: Turn, status: ModelVersionStatus) -> int | None:
     )
     phases = status.experiment.phases if status.experiment is not None else ()
     widest = max((phase.weight for phase in phases), default=0)
-    left = [w for w in weights(turn, status) if w > passed and w >= widest]
+    left = [w for w in weights(ctx, status) if w > passed and w >= widest]
     return min(left, default=None)
 
 
-def is_last(turn: Turn, status: ModelVersionStatus, weight: int) -> bool:
+def is_last(ctx: ReconcileContext, status: ModelVersionStatus, weight: int) -> bool:
     """Return whether no step comes after a weight."""
-    return weight >= weights(turn, status)[-1]
+    return weight >= weights(ctx, status)[-1]
 
 
 def verdict_of(status: ModelVersionStatus) -> str:
@@ -53,33 +53,33 @@ def verdict_of(status: ModelVersionStatus) -> str:
     return status.steps[-1].verdict if status.steps else "Inconclusive"
 
 
-def interval(turn: Turn) -> datetime.timedelta:
+def interval(ctx: ReconcileContext) -> datetime.timedelta:
     """Return the time between two evaluations."""
-    return datetime.timedelta(seconds=turn.spec.analysis.interval_seconds)
+    return datetime.timedelta(seconds=ctx.spec.analysis.interval_seconds)
 
 
-def begin(turn: Turn, name: str, weight: int) -> None:
+def begin(ctx: ReconcileContext, name: str, weight: int) -> None:
     """Start a step."""
-    record = StepRecord(number=turn.next_number(), weight=weight, started_at=turn.time)
-    steps = turn.versions[name].status.steps
-    turn.change(name, steps=(*steps, record)[-MAX_RECORDS:])
+    record = StepRecord(number=ctx.next_number(), weight=weight, started_at=ctx.time)
+    steps = ctx.versions[name].status.steps
+    ctx.change(name, steps=(*steps, record)[-MAX_RECORDS:])
 
 
-def note(turn: Turn, name: str, **values: object) -> None:
+def note(ctx: ReconcileContext, name: str, **values: object) -> None:
     """Change the record of the step in progress."""
-    steps = turn.versions[name].status.steps
+    steps = ctx.versions[name].status.steps
     if steps:
-        turn.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))
+        ctx.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))
 
 
-def close(turn: Turn, name: str, verdict: str) -> None:
+def close(ctx: ReconcileContext, name: str, verdict: str) -> None:
     """End the step in progress, if there is one."""
-    if current(turn.versions[name].status) is not None:
-        note(turn, name, ended_at=turn.time, verdict=verdict)
+    if current(ctx.versions[name].status) is not None:
+        note(ctx, name, ended_at=ctx.time, verdict=verdict)
 
 
-def roll_back(turn: Turn, version: VersionObject, reason: Reason, message: str) -> None:
+def roll_back(ctx: ReconcileContext, version: VersionObject, reason: Reason, message: str) -> None:
     """End the rollout of a candidate, whose traffic leaves it before anything else is written."""
-    close(turn, version.name, verdict_of(turn.versions[version.name].status))
-    turn.route_first()
-    turn.end(version.name, VersionStage.ROLLED_BACK, reason, message)
+    close(ctx, version.name, verdict_of(ctx.versions[version.name].status))
+    ctx.route_first()
+    ctx.end(version.name, VersionStage.ROLLED_BACK, reason, message)

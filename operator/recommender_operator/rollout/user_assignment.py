@@ -26,14 +26,14 @@ from recommender_operator.api.version_experiment import (
     ExperimentPhase,
     ExperimentStatus,
 )
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import extra_arms
 
 _ID_DIGITS = 8
 
 
-def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus | None:
+def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> ExperimentStatus | None:
     """Return the experiment of a rollout; None if the spec has none, or there is no champion.
 
     A recalibrated version runs none: its lists are those of the champion, so no metric of users
@@ -43,11 +43,11 @@ def begin(turn: Turn, version: VersionObject, rollout: int) -> ExperimentStatus 
     follows from the rollout: it is the same again after a crash, and no rollout has the users of
     another.
     """
-    plan = _planned(turn.spec)
-    gateway = turn.spec.rollout.traffic is TrafficMode.GATEWAY
-    if plan is None or turn.champion is None or not gateway or version.spec.recalibration:
+    plan = _planned(ctx.spec)
+    gateway = ctx.spec.rollout.traffic is TrafficMode.GATEWAY
+    if plan is None or ctx.champion is None or not gateway or version.spec.recalibration:
         return None
-    arms = extra_arms.begin(turn, version, plan)
+    arms = extra_arms.begin(ctx, version, plan)
     return ExperimentStatus(id=id_of(version.uid, rollout), plan=plan, arms=arms)
 
 
@@ -77,10 +77,10 @@ def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
     return plan.model_copy(update={"segments": found})
 
 
-def step(turn: Turn) -> None:
+def assign_users(ctx: ReconcileContext) -> None:
     """Begin and end phases with the decided split."""
-    candidate, weights = turn.candidate, turn.desired_weights
-    for version in list(turn.versions.values()):
+    candidate, weights = ctx.candidate, ctx.desired_weights
+    for version in list(ctx.versions.values()):
         experiment = version.status.experiment
         if experiment is None:
             continue
@@ -89,10 +89,10 @@ def step(turn: Turn) -> None:
         share = weights.get(version.name, 0) if in_canary else 0
         stable = others[0] if len(others) == 1 and 0 < share < 100 else None
         arms = _arms(experiment, share, stable)
-        phases = _phases(experiment.phases, share, stable, arms, turn.time)
+        phases = _phases(experiment.phases, share, stable, arms, ctx.time)
         if phases != experiment.phases:
             changed = experiment.model_copy(update={"phases": phases})
-            turn.change(version.name, experiment=changed)
+            ctx.change(version.name, experiment=changed)
 
 
 def _phases(

@@ -12,54 +12,54 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import Provider
 from recommender_operator.api.spec_autoscaling import Engine
 from recommender_operator.context import storage_check
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 
-#: Pause between looks while a ScaledObject waits, which nothing else may end.
+#: Pause between passes while a ScaledObject waits, which nothing else may end.
 SCALING_POLL = datetime.timedelta(seconds=30)
 
 
-def step(turn: Turn) -> None:
+def set_accepted(ctx: ReconcileContext) -> None:
     """Set the conditions StorageReady and Accepted, and warn once of each refusal."""
-    kind, status, why, message = storage_check.condition(turn.storage)
-    changed = turn.condition(kind, status, why, message)
-    if turn.storage.problem is not None:
-        turn.requeue(storage_check.poll())
+    kind, status, why, message = storage_check.condition(ctx.storage)
+    changed = ctx.condition(kind, status, why, message)
+    if ctx.storage.problem is not None:
+        ctx.requeue(storage_check.poll())
         if changed:
-            turn.warn(why, message)
-    _accept(turn)
+            ctx.warn(why, message)
+    _accept(ctx)
 
 
-def _accept(turn: Turn) -> None:
+def _accept(ctx: ReconcileContext) -> None:
     """Set Accepted to all refusals and remedies; its reason is that of the first refusal."""
-    refusals = list(_refusals(turn))
+    refusals = list(_refusals(ctx))
     if not refusals:
         message = (
             "the installation allows the host, the Prometheus server and the service accounts of "
             "the spec"
         )
-        turn.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
+        ctx.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
         return
     reason, message = refusals[0][0], ". ".join(message for _, message in refusals)
-    if turn.condition(ConditionType.ACCEPTED, "False", reason, message):
-        turn.warn(reason, message)
+    if ctx.condition(ConditionType.ACCEPTED, "False", reason, message):
+        ctx.warn(reason, message)
 
 
-def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
-    hosting = turn.hosting
+def _refusals(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
+    hosting = ctx.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
-    refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in turn.accounts.messages]
-    scaling = _refused_scaling(turn) + _failed_scaling(turn)
-    return found + _refused_server(turn) + refused + scaling
+    refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in ctx.accounts.messages]
+    scaling = _refused_scaling(ctx) + _failed_scaling(ctx)
+    return found + _refused_server(ctx) + refused + scaling
 
 
-def _failed_scaling(turn: Turn) -> list[tuple[Reason, str]]:
+def _failed_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
     """Return what is wrong with the ScaledObjects of the model."""
-    scaling, found = turn.observed.scaling, []
+    scaling, found = ctx.observed.scaling, []
     if scaling.waits:
-        turn.requeue(SCALING_POLL)
+        ctx.requeue(SCALING_POLL)
     if scaling.problems:
         message = "; ".join(scaling.problems)
-        if turn.spec.serving.autoscaling is not None:
+        if ctx.spec.serving.autoscaling is not None:
             message += (
                 ". Correct the cause, or set serving.autoscaling.engine HPA; "
                 "HorizontalPodAutoscalers scale what KEDA does not"
@@ -75,9 +75,9 @@ def _failed_scaling(turn: Turn) -> list[tuple[Reason, str]]:
     return found
 
 
-def _refused_scaling(turn: Turn) -> list[tuple[Reason, str]]:
+def _refused_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
     """Return why KEDA does not scale as the spec asks, and what does until it can."""
-    scaling, platform = turn.spec.serving.autoscaling, turn.observed.platform
+    scaling, platform = ctx.spec.serving.autoscaling, ctx.observed.platform
     if scaling is None or scaling.engine is not Engine.KEDA:
         return []
     instead = "until then HorizontalPodAutoscalers scale, and peaks have no effect"
@@ -102,10 +102,10 @@ def _refused_scaling(turn: Turn) -> list[tuple[Reason, str]]:
     return [(Reason.KEDA_NOT_AVAILABLE, message)]
 
 
-def _refused_server(turn: Turn) -> list[tuple[Reason, str]]:
-    analysis = turn.spec.analysis
+def _refused_server(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
+    analysis = ctx.spec.analysis
     if analysis.provider is not Provider.PROMETHEUS or analysis.prometheus_url is None:
         return []
-    allowed = turn.observed.platform.prometheus_urls
+    allowed = ctx.observed.platform.prometheus_urls
     refusal = base_url.refusal(analysis.prometheus_url, allowed)
     return [(Reason.PROMETHEUS_NOT_ALLOWED, refusal)] if refusal else []

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recommender_operator.api.conditions import ConditionType, Reason
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 
 KIND = ConditionType.ERASURES_COMPLETE
@@ -25,25 +25,25 @@ _PLACES = {
 }
 
 
-def step(turn: Turn) -> None:
+def set_erasures_complete(ctx: ReconcileContext) -> None:
     """Set ErasuresComplete."""
-    reading = turn.observed.erasures
+    reading = ctx.observed.erasures
     if reading is None:
         return
     problem = reading.error or _problem(reading.body)
     if problem:
         message = f"how far erasures of users are is not known: {problem}"
-        turn.condition(KIND, "Unknown", Reason.NOT_REPORTED, message)
+        ctx.condition(KIND, "Unknown", Reason.NOT_REPORTED, message)
         return
     body: Mapping[str, Any] = reading.body
-    found = _open(turn, body)
-    older = _older(turn, body["listed"])
+    found = _open(ctx, body)
+    older = _older(ctx, body["listed"])
     messages = [*found, *older]
     if messages:
         reason = Reason.OPEN if found else Reason.ARTIFACT_OLDER_THAN_ERASURE
-        turn.condition(KIND, "False", reason, ". ".join(messages))
+        ctx.condition(KIND, "False", reason, ". ".join(messages))
         return
-    turn.condition(KIND, "True", Reason.ERASED, "nothing has a user whose erasure was accepted")
+    ctx.condition(KIND, "True", Reason.ERASED, "nothing has a user whose erasure was accepted")
 
 
 def _problem(body: Mapping[str, Any]) -> str:
@@ -66,7 +66,7 @@ def _is_time(value: object) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value < 1e11)  # type: ignore[operator]
 
 
-def _open(turn: Turn, body: Mapping[str, Any]) -> list[str]:
+def _open(ctx: ReconcileContext, body: Mapping[str, Any]) -> list[str]:
     """Return where an erasure has not ended, since when, and the remedy."""
     since = {name: body[name] for name in _PLACES if body[name] is not None}
     if not since:
@@ -75,7 +75,7 @@ def _open(turn: Turn, body: Mapping[str, Any]) -> list[str]:
     users = f" ({body['users']} users in the files)" if body["users"] else ""
     remedy = {
         "files": "the writer goes on by itself, and its log says what stops it",
-        "lake": f"kubectl recommender retrain {turn.model.name} checks the data and trains",
+        "lake": f"kubectl recommender retrain {ctx.model.name} checks the data and trains",
         "aof": "the writer lets the store rewrite it once an hour",
     }
     return [
@@ -84,23 +84,23 @@ def _open(turn: Turn, body: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _older(turn: Turn, listed: float | None) -> list[str]:
+def _older(ctx: ReconcileContext, listed: float | None) -> list[str]:
     """Return which versions were created before the newest erasure, and the remedy."""
     if listed is None:
         return []
     found = [
         version.name
-        for version in sorted(turn.versions.values(), key=lambda each: each.name)
+        for version in sorted(ctx.versions.values(), key=lambda each: each.name)
         if (version.status.artifact or version.status.staged)
-        and _trained_before(turn, version, _moment(listed))
+        and _trained_before(ctx, version, _moment(listed))
     ]
     if not found:
         return []
     more = len(found) - MAX_NAMED
     named = ", ".join(found[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
-    champion = turn.champion
+    champion = ctx.champion
     remedy = (
-        f"kubectl recommender retrain {turn.model.name} makes a champion without them; artifacts "
+        f"kubectl recommender retrain {ctx.model.name} makes a champion without them; artifacts "
         "of former versions go with the versions, by history.limit or kubectl delete modelversion"
     )
     serves = f" ({champion.name} serves)" if champion and champion.name in found else ""
@@ -110,15 +110,17 @@ def _older(turn: Turn, listed: float | None) -> list[str]:
     ]
 
 
-def _trained_before(turn: Turn, version: VersionObject, moment: datetime.datetime) -> bool:
+def _trained_before(
+    ctx: ReconcileContext, version: VersionObject, moment: datetime.datetime
+) -> bool:
     """Return whether the data of a version may be from before a moment.
 
     A recalibrated version has the network of another one, which may be gone.
     """
     lineage = version.status.lineage
     if lineage is not None and lineage.recalibrated_from is not None:
-        source = turn.versions.get(lineage.recalibrated_from)
-        return source is None or _trained_before(turn, source, moment)
+        source = ctx.versions.get(lineage.recalibrated_from)
+        return source is None or _trained_before(ctx, source, moment)
     return version.created_at is None or version.created_at <= moment
 
 

@@ -7,7 +7,7 @@ from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
 from recommender_operator.context import routing
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.status import availability, pipeline_conditions, pod_placement
 
@@ -24,66 +24,66 @@ _STAGES = {
 }
 
 
-def step(turn: Turn) -> None:
+def project_status(ctx: ReconcileContext) -> None:
     """Set the fields that `kubectl get` and `kubectl describe` show."""
-    candidate, champion, previous = turn.candidate, turn.champion, turn.previous
+    candidate, champion, previous = ctx.candidate, ctx.champion, ctx.previous
     name = candidate.name if candidate else None
-    drift = turn.status.drift
-    if turn.model.status.candidate != name and drift.candidate_breaks_in_a_row:
+    drift = ctx.status.drift
+    if ctx.model.status.candidate != name and drift.candidate_breaks_in_a_row:
         drift = drift.model_copy(update={"candidate_breaks_in_a_row": 0})
-    wanted = turn.versions.get(turn.desired) or turn.versions.get(turn.specified)
+    wanted = ctx.versions.get(ctx.desired) or ctx.versions.get(ctx.specified)
     subject = candidate or wanted or champion
-    turn.set_status(
-        observed_generation=turn.model.generation,
-        sequence=turn.next_number() - 1,
-        stage=_stage(turn),
+    ctx.set_status(
+        observed_generation=ctx.model.generation,
+        sequence=ctx.next_number() - 1,
+        stage=_stage(ctx),
         champion=champion.name if champion else None,
         previous=previous.name if previous else None,
         candidate=name,
-        champion_weight=turn.desired_weights.get(champion.name, 0) if champion else None,
-        candidate_weight=turn.desired_weights.get(name, 0) if name else None,
-        fresh_champion=turn.fresh,
-        fresh_champion_weight=_fresh_weight(turn),
-        last_outcome=_last_outcome(turn),
+        champion_weight=ctx.desired_weights.get(champion.name, 0) if champion else None,
+        candidate_weight=ctx.desired_weights.get(name, 0) if name else None,
+        fresh_champion=ctx.fresh,
+        fresh_champion_weight=_fresh_weight(ctx),
+        last_outcome=_last_outcome(ctx),
         verdict=_verdict(subject),
-        url=_host(turn),
+        url=_host(ctx),
         drift=drift,
     )
     if subject is not None:
-        pipeline_conditions.set_conditions(turn, subject)
-    pod_placement.set_condition(turn)
-    availability.set_conditions(turn, subject)
-    _complete(turn)
+        pipeline_conditions.set_conditions(ctx, subject)
+    pod_placement.set_condition(ctx)
+    availability.set_conditions(ctx, subject)
+    _complete(ctx)
 
 
-def _fresh_weight(turn: Turn) -> int | None:
-    if turn.fresh is None:
+def _fresh_weight(ctx: ReconcileContext) -> int | None:
+    if ctx.fresh is None:
         return None
-    return routing.arms(turn.desired_weights, turn.desired_routing).get(turn.fresh, 0)
+    return routing.arms(ctx.desired_weights, ctx.desired_routing).get(ctx.fresh, 0)
 
 
-def _stage(turn: Turn) -> Stage:
-    candidate = turn.candidate
-    if turn.spec.paused:
+def _stage(ctx: ReconcileContext) -> Stage:
+    candidate = ctx.candidate
+    if ctx.spec.paused:
         return Stage.PAUSED
     if candidate is not None and candidate.status.stage not in TERMINAL:
         return _STAGES[candidate.status.stage]
-    if turn.status.locked:
+    if ctx.status.locked:
         return Stage.LOCKED
-    if turn.champion is not None:
+    if ctx.champion is not None:
         return Stage.SERVING
-    wanted = turn.versions.get(turn.desired)
+    wanted = ctx.versions.get(ctx.desired)
     return Stage.PENDING if wanted is None else Stage.FAILED
 
 
-def _last_outcome(turn: Turn) -> LastOutcome | None:
+def _last_outcome(ctx: ReconcileContext) -> LastOutcome | None:
     """Return the outcome of the last candidate, or of a champion that broke.
 
     The return of a former champion is not an outcome: it was decided before.
     """
-    known = turn.status.last_outcome
+    known = ctx.status.last_outcome
     outcomes = [known] if known is not None else []
-    for version in turn.versions.values():
+    for version in ctx.versions.values():
         decision = version.status.decision
         if decision is None or _takes_over_again(decision):
             continue
@@ -109,28 +109,28 @@ def _verdict(subject: VersionObject | None) -> str | None:
     return subject.status.steps[-1].verdict
 
 
-def _host(turn: Turn) -> str | None:
-    if turn.spec.rollout.traffic is TrafficMode.KNATIVE:
-        return turn.observed.traffic.host or turn.status.url
-    if turn.hosting.host is None:
+def _host(ctx: ReconcileContext) -> str | None:
+    if ctx.spec.rollout.traffic is TrafficMode.KNATIVE:
+        return ctx.observed.traffic.host or ctx.status.url
+    if ctx.hosting.host is None:
         return None
-    return turn.hosting.host or turn.status.url
+    return ctx.hosting.host or ctx.status.url
 
 
-def _complete(turn: Turn) -> None:
+def _complete(ctx: ReconcileContext) -> None:
     """Set conditions that are missing, as Unknown if possible, and refresh the others."""
     for kind in ConditionType:
-        if find(turn.status.conditions, kind) is None:
+        if find(ctx.status.conditions, kind) is None:
             if kind is ConditionType.REQUESTS_HONORED:
-                turn.condition(kind, "True", Reason.NONE, "no annotation requests anything")
+                ctx.condition(kind, "True", Reason.NONE, "no annotation requests anything")
             else:
-                turn.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not evaluated yet")
+                ctx.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not evaluated yet")
         else:
-            _refresh(turn, kind)
+            _refresh(ctx, kind)
 
 
-def _refresh(turn: Turn, kind: ConditionType) -> None:
+def _refresh(ctx: ReconcileContext, kind: ConditionType) -> None:
     """Update the observedGeneration of a condition that did not change."""
-    condition = find(turn.status.conditions, kind)
-    if condition is not None and condition.observed_generation != turn.model.generation:
-        turn.condition(kind, condition.status, condition.reason, condition.message)
+    condition = find(ctx.status.conditions, kind)
+    if condition is not None and condition.observed_generation != ctx.model.generation:
+        ctx.condition(kind, condition.status, condition.reason, condition.message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import JobKind
 
 #: Maximum number of services and Jobs in the message; it has only the number of the others.
@@ -15,40 +15,40 @@ _TRAINING = "lower training.resources, or change training.scheduling"
 _OTHER_JOB = "change training.scheduling"
 
 
-def waits(turn: Turn, version: str) -> str:
+def waits(ctx: ReconcileContext, version: str) -> str:
     """Return why a pod of a version's service or Jobs has no node; empty if all have one."""
-    return next((text for name, text in _found(turn) if name == version), "")
+    return next((text for name, text in _found(ctx) if name == version), "")
 
 
-def set_condition(turn: Turn) -> None:
+def set_condition(ctx: ReconcileContext) -> None:
     """Set PodsScheduled, and warn when the first pod has no node."""
-    kind, found = ConditionType.PODS_SCHEDULED, _found(turn)
+    kind, found = ConditionType.PODS_SCHEDULED, _found(ctx)
     if not found:
-        turn.condition(kind, "True", Reason.PODS_HAVE_NODES, "no pod waits for a node")
+        ctx.condition(kind, "True", Reason.PODS_HAVE_NODES, "no pod waits for a node")
         return
     more = len(found) - MAX_NAMED
     message = ". ".join(f"{name}: {text}" for name, text in found[:MAX_NAMED])
     message += f"; and {more} more" if more > 0 else ""
-    if turn.condition(kind, "False", Reason.UNSCHEDULABLE, message):
-        turn.warn(Reason.UNSCHEDULABLE, message)
+    if ctx.condition(kind, "False", Reason.UNSCHEDULABLE, message):
+        ctx.warn(Reason.UNSCHEDULABLE, message)
 
 
-def _found(turn: Turn) -> list[tuple[str, str]]:
+def _found(ctx: ReconcileContext) -> list[tuple[str, str]]:
     """Return what waits for a node, by version: what the scheduler says, and the remedy."""
     serving = [
         (name, _words(service.unscheduled, _SERVING))
-        for name, service in sorted(turn.observed.services.items())
+        for name, service in sorted(ctx.observed.services.items())
         if service.unscheduled
     ]
     jobs = [
         (
-            job.version or turn.model.name,
+            job.version or ctx.model.name,
             _words(
                 f"the Job {job.kind.value}: {job.message}",
                 _TRAINING if job.kind is JobKind.TRAIN else _OTHER_JOB,
             ),
         )
-        for job in turn.observed.jobs
+        for job in ctx.observed.jobs
         if job.phase == "Running" and job.reason == Reason.UNSCHEDULABLE
     ]
     return serving + jobs

@@ -1,7 +1,7 @@
-"""Which changes of a model's status may be written by a later look.
+"""Which changes of a model's status may be written by a later pass.
 
 Most status changes in a rollout repeat the progress of a version, which is in the version's own
-status too. In a series of looks, only the last one needs to write them.
+status too. In a series of passes, only the last one needs to write them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from recommender_operator.api.conditions import ConditionType
 from recommender_operator.api.status import Condition, ModelClock, RecommenderModelStatus
 
 #: Maximum age of changes that are not written yet. A busy operator looks at each of many models
-#: less than once per half minute, so a shorter time would cost a write per look.
+#: less than once per half minute, so a shorter time would cost a write per pass.
 LONGEST = datetime.timedelta(seconds=120)
-#: Minimum pace of model time at which its clock may wait for the next look.
+#: Minimum pace of model time at which its clock may wait for the next pass.
 SLOW_CLOCK = datetime.timedelta(seconds=30)
 #: Fields that `decide` computes from the versions, and never reads from the model's status.
 REPEATED = (
@@ -44,14 +44,14 @@ PROGRESS_CONDITIONS = frozenset(
 def may_wait(
     before: RecommenderModelStatus, after: RecommenderModelStatus, now: datetime.datetime
 ) -> bool:
-    """Return whether the next look, which follows at once, may write the status instead.
+    """Return whether the next pass, which follows at once, may write the status instead.
 
     Fields that only the model's status stores (requests, locks, drift, snapshots, model time) must
     be written at once, and so must changes of conditions that people or tools act on.
     """
     ignored = dict.fromkeys(("conditions", "clock", *REPEATED))
     if before.route_pending_since is None:
-        # Most routes are applied before the next look.
+        # Most routes are applied before the next pass.
         ignored["route_pending_since"] = None
     if before.model_copy(update=ignored) != after.model_copy(update=ignored):
         return False

@@ -23,7 +23,7 @@ from recommender_operator.api.spec import (
 from recommender_operator.api.spec_experiment import OF_GROUP, ExperimentMetric
 from recommender_operator.api.spec_export import Variant
 from recommender_operator.api.spec_hyperparameters import Retrieval
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import Platform
 from recommender_operator.status import unserved_features
 
@@ -154,21 +154,21 @@ REQUIREMENTS = (
 )
 
 
-def step(turn: Turn) -> None:
+def set_settings_applied(ctx: ReconcileContext) -> None:
     """Set SettingsApplied to all that has no effect; its reason is the first one."""
-    given = turn.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    found = list(_without(turn, given))
+    given = ctx.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    found = list(_without(ctx, given))
     if not found:
-        message = f"every setting of the spec has an effect{_default_hiding(turn)}"
-        turn.condition(ConditionType.SETTINGS_APPLIED, "True", Reason.APPLIED, message)
+        message = f"every setting of the spec has an effect{_default_hiding(ctx)}"
+        ctx.condition(ConditionType.SETTINGS_APPLIED, "True", Reason.APPLIED, message)
         return
     reason, message = found[0][0], ". ".join(message for _, message in found)
-    if turn.condition(ConditionType.SETTINGS_APPLIED, "False", reason, message):
-        turn.warn(reason, message)
+    if ctx.condition(ConditionType.SETTINGS_APPLIED, "False", reason, message):
+        ctx.warn(reason, message)
 
 
-def _without(turn: Turn, given: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
-    platform, namespace = turn.observed.platform, turn.model.namespace
+def _without(ctx: ReconcileContext, given: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
+    platform, namespace = ctx.observed.platform, ctx.model.namespace
     for fields, there, what in (
         (BY_COLLECTOR, platform.collector, "collector"),
         (BY_STORE, platform.store, "store"),
@@ -177,11 +177,11 @@ def _without(turn: Turn, given: Mapping[str, Any]) -> Iterator[tuple[Reason, str
         why = _why_not(platform, namespace, there=there, what=what) if named else ""
         if why:
             yield Reason.NO_COLLECTOR, f"{named}: no effect, because {why}, or remove the setting"
-    for message in unserved_features.lacking(turn):
+    for message in unserved_features.lacking(ctx):
         yield Reason.FEATURE_NOT_SERVED, message
     for requirement in REQUIREMENTS:
         named = shown(given, requirement.fields)
-        if named and not requirement.is_met(turn.spec):
+        if named and not requirement.is_met(ctx.spec):
             yield (
                 Reason.NO_EFFECT,
                 f"{named}: no effect without {requirement.needed}: set that, or remove the "
@@ -206,10 +206,10 @@ def _why_not(platform: Platform, namespace: str, *, there: bool, what: str) -> s
     return ""
 
 
-def _default_hiding(turn: Turn) -> str:
+def _default_hiding(ctx: ReconcileContext) -> str:
     """Return what the default of `serving.hide` needs, where that is missing."""
-    platform, hidden = turn.observed.platform, turn.spec.serving.hide
-    why = _why_not(platform, turn.model.namespace, there=platform.store, what="store")
+    platform, hidden = ctx.observed.platform, ctx.spec.serving.hide
+    why = _why_not(platform, ctx.model.namespace, there=platform.store, what="store")
     if not hidden or not why:
         return ""
     return f"; answers leave out only the items of the session, because {why}"

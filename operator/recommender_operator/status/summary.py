@@ -10,7 +10,7 @@ from __future__ import annotations
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.status.pipeline_conditions import RETRY
 
@@ -24,31 +24,35 @@ _ENDED = {
 }
 
 
-def set_conditions(turn: Turn, subject: VersionObject | None, available: ConditionValue) -> None:
+def set_conditions(
+    ctx: ReconcileContext, subject: VersionObject | None, available: ConditionValue
+) -> None:
     """Set the four conditions; Progressing must be set before."""
-    up_to_date = _up_to_date(turn, subject, available)
-    ready = _ready(turn, available, up_to_date)
-    turn.condition(ConditionType.READY, *ready)
-    turn.condition(ConditionType.UP_TO_DATE, *up_to_date)
-    turn.condition(ConditionType.RECONCILING, *_reconciling(turn, up_to_date))
-    turn.condition(ConditionType.STALLED, *_stalled(turn, ready))
+    up_to_date = _up_to_date(ctx, subject, available)
+    ready = _ready(ctx, available, up_to_date)
+    ctx.condition(ConditionType.READY, *ready)
+    ctx.condition(ConditionType.UP_TO_DATE, *up_to_date)
+    ctx.condition(ConditionType.RECONCILING, *_reconciling(ctx, up_to_date))
+    ctx.condition(ConditionType.STALLED, *_stalled(ctx, ready))
 
 
-def _ready(turn: Turn, available: ConditionValue, up_to_date: ConditionValue) -> ConditionValue:
-    champion = turn.champion
+def _ready(
+    ctx: ReconcileContext, available: ConditionValue, up_to_date: ConditionValue
+) -> ConditionValue:
+    champion = ctx.champion
     if champion is None:
         return up_to_date
     if available[0] != "True" or available[1] == Reason.STANDBY_SERVES:
         return available
-    pin = turn.spec.rollback_to
+    pin = ctx.spec.rollback_to
     if up_to_date[0] == "True" or (pin is not None and pin != champion.name):
         return up_to_date
-    return "True", _serves_on(turn, up_to_date), up_to_date[2]
+    return "True", _serves_on(ctx, up_to_date), up_to_date[2]
 
 
-def _serves_on(turn: Turn, up_to_date: ConditionValue) -> str:
+def _serves_on(ctx: ReconcileContext, up_to_date: ConditionValue) -> str:
     """Return the reason of Ready if the champion is not the version of the spec."""
-    wanted = turn.versions.get(turn.desired)
+    wanted = ctx.versions.get(ctx.desired)
     decision = wanted.status.decision if wanted is not None else None
     is_cause = decision is not None and decision.reason == up_to_date[1]
     if decision is None or not is_cause or decision.reason == Reason.ROLLED_BACK_TO:
@@ -57,36 +61,36 @@ def _serves_on(turn: Turn, up_to_date: ConditionValue) -> str:
 
 
 def _up_to_date(
-    turn: Turn, subject: VersionObject | None, available: ConditionValue
+    ctx: ReconcileContext, subject: VersionObject | None, available: ConditionValue
 ) -> ConditionValue:
-    champion, pin = turn.champion, turn.spec.rollback_to
-    if turn.observed.platform.missing:
+    champion, pin = ctx.champion, ctx.spec.rollback_to
+    if ctx.observed.platform.missing:
         return "Unknown", available[1], available[2]
     if champion is None:
-        return _nobody_serves(turn, subject, available)
+        return _nobody_serves(ctx, subject, available)
     if pin is not None:
         if champion.name == pin:
             return "True", Reason.PINNED, f"{pin} serves, pinned by spec.rollbackTo"
-        honored = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
+        honored = find(ctx.status.conditions, ConditionType.REQUESTS_HONORED)
         message = honored.message if honored else f"{pin} does not serve yet"
         return "False", Reason.PINNED, message
-    if turn.is_stand_in(champion):
-        return "True", Reason.BASELINE_SERVES, f"{turn.display_name(champion)} serves"
-    if champion.name == turn.desired or turn.is_of_spec(champion):
+    if ctx.is_stand_in(champion):
+        return "True", Reason.BASELINE_SERVES, f"{ctx.display_name(champion)} serves"
+    if champion.name == ctx.desired or ctx.is_of_spec(champion):
         return "True", Reason.SETTLED, f"{champion.name}, trained from the current spec, serves"
-    if turn.candidate is not None:
-        message = f"{champion.name} serves while {turn.candidate.name} rolls out"
+    if ctx.candidate is not None:
+        message = f"{champion.name} serves while {ctx.candidate.name} rolls out"
         return "False", Reason.ROLLING_OUT, message
-    return _outdated(turn, champion)
+    return _outdated(ctx, champion)
 
 
-def _outdated(turn: Turn, champion: VersionObject) -> ConditionValue:
+def _outdated(ctx: ReconcileContext, champion: VersionObject) -> ConditionValue:
     """Return UpToDate for a champion that is not the version of the spec."""
-    wanted = turn.versions.get(turn.desired)
+    wanted = ctx.versions.get(ctx.desired)
     decision = wanted.status.decision if wanted else None
     if wanted is None or decision is None:
-        reason = Reason.LOCKED if turn.status.locked else Reason.ROLLING_OUT
-        return "False", reason, f"{champion.name} serves; {turn.desired} has not started"
+        reason = Reason.LOCKED if ctx.status.locked else Reason.ROLLING_OUT
+        return "False", reason, f"{champion.name} serves; {ctx.desired} has not started"
     if decision.reason == Reason.ROLLED_BACK_TO:
         message = f"{champion.name} serves, {decision.message}, until the spec changes"
         return "False", Reason.ROLLED_BACK_TO, message
@@ -95,11 +99,11 @@ def _outdated(turn: Turn, champion: VersionObject) -> ConditionValue:
 
 
 def _nobody_serves(
-    turn: Turn, subject: VersionObject | None, available: ConditionValue
+    ctx: ReconcileContext, subject: VersionObject | None, available: ConditionValue
 ) -> ConditionValue:
-    if turn.candidate is not None:
-        stage = turn.candidate.status.stage.value
-        return "False", stage, f"the first version, {turn.candidate.name}, is at {stage}"
+    if ctx.candidate is not None:
+        stage = ctx.candidate.status.stage.value
+        return "False", stage, f"the first version, {ctx.candidate.name}, is at {stage}"
     decision = subject.status.decision if subject is not None else None
     if subject is not None and decision is not None:
         message = f"{subject.name} {decision.outcome}: {decision.message}. {RETRY}"
@@ -107,18 +111,18 @@ def _nobody_serves(
     return "False", Reason.NO_CHAMPION, available[2]
 
 
-def _reconciling(turn: Turn, up_to_date: ConditionValue) -> ConditionValue:
+def _reconciling(ctx: ReconcileContext, up_to_date: ConditionValue) -> ConditionValue:
     """Return Reconciling; it is False during a retraining, because the spec is already served."""
-    progressing = find(turn.status.conditions, ConditionType.PROGRESSING)
+    progressing = find(ctx.status.conditions, ConditionType.PROGRESSING)
     if up_to_date[0] == "True" or progressing is None:
         return "False", up_to_date[1], up_to_date[2]
     return progressing.status, progressing.reason, progressing.message
 
 
-def _stalled(turn: Turn, ready: ConditionValue) -> ConditionValue:
-    progressing = find(turn.status.conditions, ConditionType.PROGRESSING)
+def _stalled(ctx: ReconcileContext, ready: ConditionValue) -> ConditionValue:
+    progressing = find(ctx.status.conditions, ConditionType.PROGRESSING)
     waits = progressing is not None and progressing.status == "True"
-    ended = turn.champion is None and turn.candidate is None and not waits
-    if not ended or turn.spec.paused or turn.observed.platform.missing:
+    ended = ctx.champion is None and ctx.candidate is None and not waits
+    if not ended or ctx.spec.paused or ctx.observed.platform.missing:
         return "False", Reason.NONE, "nothing blocks the model"
     return "True", ready[1], ready[2]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from recommender_operator.api.rules_lists import WITH_CATEGORIES
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 
 #: The features of the sample format MovieLens100K: of items with categories, and of users. The
 #: training has the same.
@@ -29,14 +29,14 @@ class Named(NamedTuple):
     instead: str
 
 
-def lacking(turn: Turn) -> Iterator[str]:
+def lacking(ctx: ReconcileContext) -> Iterator[str]:
     """Return what has no effect in the champion or the version of the spec, and what to do."""
-    named = list(_named(turn.spec))
+    named = list(_named(ctx.spec))
     if not named:
         return
-    trained_on = {turn.desired: turn.spec.data}
-    if turn.champion is not None:
-        trained_on |= {turn.champion.name: turn.champion.spec.data}
+    trained_on = {ctx.desired: ctx.spec.data}
+    if ctx.champion is not None:
+        trained_on |= {ctx.champion.name: ctx.champion.spec.data}
     for version, data in trained_on.items():
         items, users = _of_items(data), _of_users(data)
         for each in named:

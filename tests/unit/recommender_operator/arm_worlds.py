@@ -49,7 +49,7 @@ def waiting(world: World | None = None, **plan: Any) -> World:
     world.edit(experiment=planned(world, **plan), training={"seed": 2})
     cold = name_of(world, FORMER[0])
     until(world, lambda: cold in world.services)
-    world.services[cold].turn(ready=False)
+    world.services[cold].ctx(ready=False)
     return world
 
 

@@ -27,7 +27,7 @@ def waiting(**sections: object) -> World:
         world.reconcile()
         world.finish_jobs()
         if deployment(world) in world.services:
-            world.services[deployment(world)].turn(ready=False)
+            world.services[deployment(world)].ctx(ready=False)
             world.tick()
             world.reconcile()
             return world

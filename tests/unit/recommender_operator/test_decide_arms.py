@@ -63,7 +63,7 @@ def test_the_first_step_waits_for_one_that_is_not_ready(judge: Judge) -> None:
     assert (world.steps, world.weight) == ((), 0)
     cold = name_of(world, COLD)
     assert f"the first step waits for {cold}" in world.message("Progressing")
-    world.services[cold].turn(ready=True)
+    world.services[cold].ctx(ready=True)
     world.watch(15)
     assert [step.weight for step in world.steps] == [10]
     assert set(ranges(world)) == {COLD, WARM}
@@ -211,10 +211,10 @@ def test_a_standby_that_is_one_of_them_answers_and_the_other_keeps_its_users(
     judge: Judge,
 ) -> None:
     world = measuring()
-    world.services[world.stable()].turn(ready=False)
+    world.services[world.stable()].ctx(ready=False)
     until(world, lambda: name_of(world, WARM) in world.route)
     assert ranges(world) == {COLD: (20, False)}
-    world.services[world.stable()].turn(ready=True)
+    world.services[world.stable()].ctx(ready=True)
     until(world, lambda: world.stable() in world.route)
     assert ranges(world) == {COLD: (20, False), WARM: (40, False)}
     assert [p.number for p in experiment(world).phases if p.until is None] == [1]

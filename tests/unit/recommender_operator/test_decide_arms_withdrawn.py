@@ -8,7 +8,7 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.context import routing
-from recommender_operator.context.reconcile_context import Turn
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.extra_arm_tests import Arm
 from recommender_operator.rollout.experiment_record import Finding, note
@@ -131,11 +131,11 @@ def test_none_is_deployed_again_while_a_candidate_that_had_more_is_not_ready(
     judge.kind = Kind.PROMOTE
     until(world, lambda: bool(world.steps) and world.steps[-1].weight == after)
     until(world, lambda: cold not in world.services)
-    world.services[candidate].turn(ready=False)
+    world.services[candidate].ctx(ready=False)
     until(world, lambda: world.weight == 0)
     world.watch(30)
     assert cold not in world.services
-    world.services[candidate].turn(ready=True)
+    world.services[candidate].ctx(ready=True)
     world.settle()
     assert world.stages()[2] == "Promoted"
 
@@ -159,7 +159,7 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
     world = measuring()
     tells(judge, name_of(world, COLD), harmed="clicks are worse")
     until(world, lambda: bool(arm(world, COLD).withdrawn))
-    turn = Turn(world.observe(), world.now)
+    ctx = ReconcileContext(world.observe(), world.now)
     before = arm(world, COLD)
     late = Arm(version=before.version, users=900, comparisons=(), guardrails=())
     decided = Decision(kind=Kind.KEEP_RUNNING, message="", further=(late,))
@@ -167,7 +167,7 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
         Finding(verdict=Kind.KEEP_RUNNING, message="", decision=decided, final=True),
         Finding(verdict="Error", message="", harmed={before.version: "it harms again"}),
     ):
-        assert note(turn, name_of(world, 2), found).arms[0] == before
+        assert note(ctx, name_of(world, 2), found).arms[0] == before
 
 
 def test_one_that_its_users_rolled_back_can_be_compared_again(judge: Judge) -> None:

@@ -39,9 +39,9 @@ def a_standby(world: World) -> None:
     world.seed(2)
     world.settle()
     service = world.services[world.stable()]
-    service.turn(ready=False)
+    service.ctx(ready=False)
     world.watch(60)
-    service.turn(ready=True)
+    service.ctx(ready=True)
     world.watch(2 * HOLD.total_seconds())
     world.settle()
 
@@ -134,6 +134,6 @@ def test_a_clock_that_jumps_an_hour_does_not_change_the_end(name: str) -> None:
     expected = ended(straight)
     turns = sorted(straight.turns)
     spread = [turns[place * len(turns) // MOST] for place in range(MOST)]
-    for turn, jump in zip(spread, itertools.cycle(JUMPS), strict=False):
-        seen = ended(lived(lives.life, {turn: jump}, **lives.sections))
-        assert seen == expected, f"{jump} at look {turn}"
+    for ctx, jump in zip(spread, itertools.cycle(JUMPS), strict=False):
+        seen = ended(lived(lives.life, {ctx: jump}, **lives.sections))
+        assert seen == expected, f"{jump} at look {ctx}"

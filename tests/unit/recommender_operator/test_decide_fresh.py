@@ -87,7 +87,7 @@ def test_the_first_step_waits_until_it_is_ready() -> None:
     world.watch(60)
     assert (world.steps, world.weight) == ((), 0)
     assert "the fresh champion" in world.message("Progressing")
-    world.services[deployment(world)].turn(ready=True)
+    world.services[deployment(world)].ctx(ready=True)
     world.watch(15)
     assert world.routing == Routing(fresh=deployment(world), fresh_weight=10)
     assert [step.weight for step in world.steps] == [10]
@@ -170,7 +170,7 @@ def test_while_paused_none_begins_but_one_that_dies_still_loses_its_requests() -
     assert not list(filter(baseline_deployment_names.is_fresh, world.services))
     world = beside()
     world.edit(paused=True)
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.watch(5)
     assert world.routing == PLAIN
     world.watch(3600, every=60)
@@ -185,11 +185,11 @@ def test_while_a_standby_answers_it_has_no_requests() -> None:
         world.reconcile()
         world.finish_jobs()
         world.tick()
-    world.services[world.stable()].turn(ready=False)
+    world.services[world.stable()].ctx(ready=False)
     world.reconcile()
     assert world.status.previous in world.route
     assert world.routing == PLAIN
-    world.services[world.stable()].turn(ready=True)
+    world.services[world.stable()].ctx(ready=True)
     name = baseline_deployment_names.deployment(world.stable())
     while world.routing.fresh != name:
         assert not counted(world.reconcile(), name), "it has no requests yet"
@@ -208,7 +208,7 @@ def counted(decision: a.Decision, name: str) -> bool:
 def test_it_is_never_the_standby() -> None:
     world = beside()
     name = deployment(world)
-    world.services[world.stable()].turn(ready=False)
+    world.services[world.stable()].ctx(ready=False)
     world.watch(30)
     assert name not in world.route
     assert world.status.previous is None
@@ -238,7 +238,7 @@ def test_in_an_experiment_both_deployments_of_the_champion_pass_its_users_on() -
     world.watch(60)
     assert world.route == {world.stable(): 60, candidate(world): 40}
     assert world.routing.fresh_weight == 50
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.reconcile()
     assert (world.routing.fresh, bool(world.routing.experiment)) == ("", True)
     assert world.stages()[2] == "Canary"
@@ -269,7 +269,7 @@ def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more() -
     world = beside()
     world.annotations["promote"] = "now"
     before = world.route
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     first = world.reconcile().actions[0]
     assert isinstance(first, a.SetTraffic)
     assert first.weights == before
@@ -279,10 +279,10 @@ def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more() -
 
 def test_in_the_shadow_phase_it_waits_and_loses_nothing() -> None:
     world = in_canary(rollout=FRESH | {"shadow": {}}, analysis={"maxInterruptions": 0})
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.watch(30)
     assert world.weight == 0
-    world.services[deployment(world)].turn(ready=True)
+    world.services[deployment(world)].ctx(ready=True)
     while world.weight == 0:
         world.watch(5)
     assert (record(world).given_up, record(world).outages) == ("", 0)

@@ -33,7 +33,7 @@ def window(world: World, kind: str = "step/") -> Baseline:
 
 def test_if_it_dies_its_requests_return_before_anything_else_is_written() -> None:
     world = beside()
-    world.services[deployment(world)].turn(ready=False, falls_back=True)
+    world.services[deployment(world)].ctx(ready=False, falls_back=True)
     decision = world.reconcile()
     first = decision.actions[0]
     assert isinstance(first, a.SetTraffic)
@@ -45,7 +45,7 @@ def test_if_it_dies_its_requests_return_before_anything_else_is_written() -> Non
 
 def test_while_it_is_away_a_candidate_that_breaks_a_limit_is_still_rolled_back() -> None:
     world = beside()
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.reconcile()
     world.error_share[2] = 0.5
     world.watch(60)
@@ -58,9 +58,9 @@ def test_one_that_fails_again_and_again_is_given_up() -> None:
     for _ in range(2):
         while world.routing.fresh != deployment(world):
             world.watch(5)
-        world.services[deployment(world)].turn(ready=False)
+        world.services[deployment(world)].ctx(ready=False)
         world.watch(5)
-        world.services[deployment(world)].turn(ready=True)
+        world.services[deployment(world)].ctx(ready=True)
     assert "it failed 2 times, analysis.maxInterruptions is 1" in record(world).given_up
     assert world.routing == PLAIN
     assert world.weight == 20
@@ -73,12 +73,12 @@ def test_if_it_dies_the_step_begins_again_with_the_champions_other_pods(weight: 
     steps = [{"weight": w} for w in (weight, 90, 100)]
     world = beside(rollout=FRESH | {"steps": steps})
     world.watch(15)
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     died = world.now
     world.watch(10)
     assert (window(world).taken_at - died).total_seconds() <= 5
     assert set(window(world).samples) == {candidate(world), world.stable()}
-    world.services[deployment(world)].turn(ready=True)
+    world.services[deployment(world)].ctx(ready=True)
     world.watch(5)
     assert world.routing == PLAIN, "until the end of the step"
     world.settle()
@@ -92,19 +92,19 @@ def test_if_it_dies_the_step_begins_again_with_the_champions_other_pods(weight: 
 def test_a_cause_that_all_share_while_it_is_away_is_not_the_candidates(weight: int) -> None:
     world = beside(rollout=FRESH | {"steps": [{"weight": weight}, {"weight": 100}]}, analysis=LONG)
     world.watch(100)
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.reconcile()
     world.error_share = {17: 0.3, 2: 0.3}
     world.watch(60)
     world.error_share = {}
-    world.services[deployment(world)].turn(ready=True)
+    world.services[deployment(world)].ctx(ready=True)
     world.watch(120)
     assert world.stages()[2] == "Canary"
 
 
 def test_one_that_is_not_ready_at_the_next_step_is_left_out_of_it() -> None:
     world = beside()
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.settle()
     (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
     assert [step.fresh_champion for step in second.status.steps] == [None, None, None]
@@ -113,7 +113,7 @@ def test_one_that_is_not_ready_at_the_next_step_is_left_out_of_it() -> None:
 
 def test_one_that_stays_away_in_a_long_step_is_given_up_and_the_window_goes_on() -> None:
     world = beside(analysis=LONG, serving={"readyDeadlineSeconds": 60})
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.watch(30)
     began = window(world).taken_at
     world.watch(60)
@@ -162,7 +162,7 @@ def test_the_deadline_of_a_step_begins_again_with_its_window() -> None:
     limits = {"deadlineSeconds": 60, "intervalSeconds": 5, "stepSeconds": 20}
     world = beside(analysis=limits | {"minRequests": 100_000, "onDeadline": "RollBack"})
     world.watch(45)
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.watch(50)
     assert world.stages()[2] == "Canary"
     world.watch(30)
@@ -209,7 +209,7 @@ def test_while_it_is_away_breaks_compare_the_candidate_with_the_other_pods() -> 
     world.reconcile()
     assert deployment(world) in window(world, "break/").samples
     world.edit(paused=True)
-    world.services[deployment(world)].turn(ready=False)
+    world.services[deployment(world)].ctx(ready=False)
     world.watch(15)
     assert set(window(world, "break/").samples) == {candidate(world), world.stable()}
 

@@ -220,7 +220,7 @@ def test_gauges_have_the_numbers_of_the_status() -> None:
     decision = look(world, answer(world))
     found = {
         (each.family, each.labels): each.value
-        for each in model_metrics.of(world.observe(), decision)
+        for each in model_metrics.model_metrics_of(world.observe(), decision)
         if each.family.startswith("holdout_")
     }
     seen = status(decision)

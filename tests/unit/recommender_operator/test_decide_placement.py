@@ -78,7 +78,7 @@ def test_a_candidate_that_waits_for_a_node_says_so() -> None:
             break
         world.tick()
     (name,) = waiting
-    world.services[name].turn(ready=False)
+    world.services[name].ctx(ready=False)
     world.services[name].unscheduled = f"pod new: {SAID}"
     world.reconcile()
     assert world.condition("PodsScheduled") == ("False", "Unschedulable")

@@ -178,7 +178,7 @@ class AnyCluster(RuleBasedStateMachine):
     @rule(data=st.data(), ready=st.booleans(), falls_back=st.booleans())
     def pods_turn(self, data: st.DataObject, ready: bool, falls_back: bool) -> None:
         name = data.draw(st.sampled_from(sorted(self.world.services)))
-        self.world.services[name].turn(ready=ready, falls_back=falls_back)
+        self.world.services[name].ctx(ready=ready, falls_back=falls_back)
 
     @precondition(lambda self: self.world.services)
     @rule(data=st.data())

@@ -108,7 +108,7 @@ class World(Cluster):
 
     def checked(self) -> storage_check.Storage:
         """Return what is wrong with the claims."""
-        return storage_check.check(self.observe())
+        return storage_check.check_storage(self.observe())
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
         """Look once. With `crash_after`, the operator crashes after this number of actions."""

@@ -18,7 +18,7 @@ from recommender_operator.observed import CollectorReading, ModelObject
 #: Maximum size of an answer in bytes: 100 phases of 6 arms have about 2 MiB.
 LIMIT = 4 * 2**20
 TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
-#: Time for which an answer is used again, also an error, in seconds: looks are more frequent than
+#: Time for which an answer is used again, also an error, in seconds: passes are more frequent than
 #: anything changes, and a slow collector must not delay each of them.
 FRESH = 20.0
 #: The same for outcomes and erasures, unless it is an error: outcomes decide by days that are

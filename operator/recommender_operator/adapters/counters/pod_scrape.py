@@ -33,16 +33,16 @@ from recommender_operator.observed import PodCounters, Sample
 from recommender_operator.resources import baseline_deployment_names
 
 PORT = 8080
-#: Maximum number of concurrent scrapes in one look, and in all looks: enough for ten workers, so
+#: Maximum number of concurrent scrapes in one pass, and in all passes: enough for ten workers, so
 #: that unresponsive pods of one tenant do not delay the others.
 CONCURRENCY, ALL_LOOKS = 20, 200
 #: Bytes of the largest page that each of these scrapes may hold; a usual one has 50 kB. A larger
 #: page is read again, when few others are in memory.
 LARGE = 262_144
-#: Maximum number of concurrent reads of large pages in one look, and in all looks.
+#: Maximum number of concurrent reads of large pages in one pass, and in all passes.
 LARGE_PAGES, ALL_LARGE_PAGES = 4, 20
 #: Seconds that a large page waits for others: at least, more for each pod of its sample, and at
-#: most, which is half of the time of a look.
+#: most, which is half of the time of a pass.
 WAIT, WAIT_FOR_POD, LONGEST_WAIT = 10.0, 0.2, 30.0
 
 #: Matches the version of a line.
@@ -135,7 +135,7 @@ class PodScrape:
     async def _large_page(self, url: str, read: Read, gates: _Gates) -> PodCounters:
         """Return the counters of a page of which few may be in memory together.
 
-        The time that it waits is bounded, or the slow pages of a hundred pods would delay the look
+        The time that it waits is bounded, or the slow pages of a hundred pods would delay the pass
         by minutes.
         """
         async with contextlib.AsyncExitStack() as held:

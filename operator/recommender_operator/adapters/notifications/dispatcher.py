@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.adapters.notifications.http_post import Poster, PostError
-from recommender_operator.adapters.notifications.sent_log import Record
+from recommender_operator.adapters.notifications.sent_log import SentLog
 from recommender_operator.controller.kube import KubeError, NotLeaderError
 from recommender_operator.notifications import bodies, pacing
 from recommender_operator.notifications.facts import RECENT, Fact
@@ -57,10 +57,10 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What all couriers share."""
+    """The parts that all dispatchers share."""
 
     poster: Poster
-    record: Record
+    record: SentLog
     console: str
     #: Counts a notification, by receiver and result.
     count: Callable[[str, str], None]
@@ -82,7 +82,7 @@ class _Failure:
     after: float | None = None
 
 
-class Courier:
+class Dispatcher:
     """Sends notifications to one receiver."""
 
     def __init__(self, receiver: Receiver, tools: Tools) -> None:

@@ -70,7 +70,9 @@ class HttpPoster:
     async def post(self, receiver: Receiver, message: Message) -> None:
         """Send a message once; a redirect is an error, and the body of an answer is not read."""
         try:
-            known = await asyncio.to_thread(receiver_secret.read, self._folder, receiver.name)
+            known = await asyncio.to_thread(
+                receiver_secret.read_credentials, self._folder, receiver.name
+            )
             url = checked(known.url, self._hosts)
             if message.path and "?" in url:
                 raise AddressError("its address has a query, which a base URL has not")

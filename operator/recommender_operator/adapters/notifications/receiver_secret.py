@@ -24,7 +24,7 @@ class Credentials:
     token: str = dataclasses.field(default="", repr=False)
 
 
-def read(folder: Path, name: str) -> Credentials:
+def read_credentials(folder: Path, name: str) -> Credentials:
     """Return the entries of a receiver.
 
     Raises:

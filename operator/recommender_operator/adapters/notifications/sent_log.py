@@ -20,7 +20,7 @@ from recommender_operator.notifications.receivers import Receiver
 from recommender_operator.observed import ModelObject
 
 
-class Record:
+class SentLog:
     """Reads and writes the Events. All methods raise KubeError and NotLeaderError."""
 
     def __init__(self, kube: Kube, now: Callable[[], datetime.datetime]) -> None:

@@ -1,6 +1,6 @@
 """CounterBaselines: one object per window; one request reads all of a model.
 
-A baseline that cannot be stored must not fail the look, because a bad version must still lose its
+A baseline that cannot be stored must not fail the pass, because a bad version must still lose its
 traffic. It is then read as a baseline with an error and, from the memory of this process, the
 counters that a Fail needs; another process tries to store it again.
 """
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 REMEMBERED_ERRORS = 256
 #: Maximum number of counters of each in memory.
 REMEMBERED_NUMBERS = 50_000
-#: Temporary errors (HTTP statuses), after which the look is repeated.
+#: Temporary errors (HTTP statuses), after which the pass is repeated.
 _PASSING = frozenset({0, 409, 429})
 
 
@@ -73,7 +73,9 @@ class BaselineStore:
         own = owned.controlled_by(found, uids)
         read: list[Baseline | None] = []
         if own:
-            read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
+            read = await asyncio.to_thread(
+                lambda: [baselines.parse_baseline(thing) for thing in own]
+            )
         kept: dict[str, Baseline] = {}
         for thing, baseline in zip(own, read, strict=True):
             # An object with another name would never be replaced.
@@ -107,7 +109,7 @@ class BaselineStore:
         baseline: Baseline,
         claim: Claim,
     ) -> None:
-        """Store a baseline; after a permanent error, the next look reads it with the error.
+        """Store a baseline; after a permanent error, the next pass reads it with the error.
 
         Raises:
             ForeignObjectError: a foreign object has its name.
@@ -158,7 +160,7 @@ class BaselineStore:
 
 
 def _passes(error: KubeError) -> bool:
-    """Return whether a failed write may succeed at the next look."""
+    """Return whether a failed write may succeed at the next pass."""
     if error.namespace_terminating:
         return True
     return error.status in _PASSING or (error.status >= 500 and "too large" not in str(error))

@@ -34,7 +34,7 @@ class EventRecorder:
         self._owed: collections.OrderedDict[str, list[Event]] = collections.OrderedDict()
 
     def defer(self, model: ModelObject, events: Iterable[Event]) -> None:
-        """Remember Events of a look that ended before it could post them."""
+        """Remember Events of a pass that ended before it could post them."""
         owed = [*self._owed.pop(model.uid, ()), *events][:OWED]
         if owed:
             self._owed[model.uid] = owed
@@ -42,7 +42,7 @@ class EventRecorder:
             self._owed.popitem(last=False)
 
     async def post_deferred(self, model: ModelObject, now: datetime.datetime) -> None:
-        """Post the pending Events of earlier looks at a model."""
+        """Post the pending Events of earlier passes of a model."""
         owed = self._owed.get(model.uid, [])
         while owed:
             await self.post(model, owed[0], now)
@@ -68,7 +68,7 @@ class EventRecorder:
                 return
             logger.warning("an Event could not be posted: %s", error)
         except BaseException:
-            # This process may not write, or the look was cancelled: the Event may not exist.
+            # This process may not write, or the pass was cancelled: the Event may not exist.
             self._posted.pop(name, None)
             raise
 

@@ -17,7 +17,7 @@ from recommender_operator.resources import labels
 
 #: Maximum size of a report in bytes; the kubelet truncates longer termination messages.
 REPORT_LIMIT = 4_096
-#: Maximum number of cached logs of failed pods, so that each is read once, not at every look.
+#: Maximum number of cached logs of failed pods, so that each is read once, not at every pass.
 REMEMBERED_LOGS = 256
 
 Phase = Literal["Running", "Succeeded", "Failed"]

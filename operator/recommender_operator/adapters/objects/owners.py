@@ -40,7 +40,7 @@ from recommender_operator.controller.kube import Kube, Object, Resource
 from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.resources.labels import Component
 
-#: Maximum number of objects read in one look; other pods are resolved in later looks.
+#: Maximum number of objects read in one pass; other pods are resolved in later passes.
 LOOKUPS = 32
 #: Maximum number of cached controllers.
 REMEMBERED = 16_384

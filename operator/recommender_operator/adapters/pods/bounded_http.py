@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import aiohttp
 
-#: Time limit of a request to a pod, in seconds, including the connection. A look that withdraws
+#: Time limit of a request to a pod, in seconds, including the connection. A pass that withdraws
 #: traffic from a deleted pod waits for this time.
 TIMEOUT = aiohttp.ClientTimeout(total=5, connect=1)
 #: Media types that an error may contain; any other could be arbitrary text.

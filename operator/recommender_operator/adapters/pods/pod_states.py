@@ -61,7 +61,7 @@ def pod_ref(pod: Object) -> PodRef:
     """Return name and address of a pod; without an address if it has terminated.
 
     A terminated pod keeps its IP in the status, but does not answer: a request to it would delay
-    the look that withdraws its traffic.
+    the pass that withdraws its traffic.
     """
     ip = "" if has_ended(pod) else str(pod.get("status", {}).get("podIP") or "")
     return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))

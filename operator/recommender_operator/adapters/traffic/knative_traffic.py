@@ -32,7 +32,7 @@ from recommender_operator.adapters.kinds import (
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.traffic import refused_accounts
 from recommender_operator.adapters.traffic.knative_view import (
-    View,
+    KnativeView,
     condition_of,
     served,
     traffic_of,
@@ -68,8 +68,8 @@ class KnativeTraffic:
         self._objects = OwnedObjects(kube)
         self._options = options
 
-    async def _view(self, subject: Subject) -> View | None:
-        """Return the InferenceService and its revisions, as observed by the look.
+    async def _view(self, subject: Subject) -> KnativeView | None:
+        """Return the InferenceService and its revisions, as observed by the pass.
 
         Raises:
             ForeignObjectError: the InferenceService does not belong to the model.
@@ -84,7 +84,7 @@ class KnativeTraffic:
             raise ForeignObjectError(foreign(KINDS[INFERENCE_SERVICES], service))
         revisions = await self._kube.list(REVISIONS, model.namespace, labels.of_model(model.name))
         by_name = {revision["metadata"]["name"]: revision for revision in revisions}
-        return View(service=service, revisions=by_name)
+        return KnativeView(service=service, revisions=by_name)
 
     async def observe(self, subject: Subject) -> TrafficView:
         model = subject.model
@@ -258,13 +258,13 @@ def _missing_budget(subject: Subject, service: Object) -> Object | None:
     return None if is_the_same(seen, wanted) else wanted
 
 
-def _is_current(subject: Subject, view: View) -> bool:
+def _is_current(subject: Subject, view: KnativeView) -> bool:
     """Return whether the latest template has the settings of the model."""
     digest = inference_service.serving_digest(subject.model.spec.serving, knative=True)
     return view.annotations.get(labels.SERVING_DIGEST) == digest
 
 
-def _gives_way(subject: Subject, view: View, version: str) -> bool:
+def _gives_way(subject: Subject, view: KnativeView, version: str) -> bool:
     """Return whether a version may become the latest in place of one that is not rolled out.
 
     A candidate may. A version that is kept warm replaces neither a candidate nor the champion: a

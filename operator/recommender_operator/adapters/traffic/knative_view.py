@@ -13,7 +13,7 @@ from recommender_operator.resources import labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class View:
+class KnativeView:
     """The InferenceService and its revisions, by version."""
 
     service: Object
@@ -87,7 +87,7 @@ class View:
         return {version: weight for version, weight in weights.items() if weight > 0}
 
 
-def served(view: View) -> dict[str, Object | None]:
+def served(view: KnativeView) -> dict[str, Object | None]:
     """Return the versions that have pods, or soon will, with their revisions."""
     served: dict[str, Object | None] = {}
     rolled_out = view.predictor.get("latestRolledoutRevision")
@@ -100,7 +100,7 @@ def served(view: View) -> dict[str, Object | None]:
     return served
 
 
-def condition_of(view: View, revision: Object | None) -> Object:
+def condition_of(view: KnativeView, revision: Object | None) -> Object:
     """Return the condition of a version: that of its revision, once it has one."""
     if revision is not None:
         return ready_condition(revision)
@@ -109,7 +109,7 @@ def condition_of(view: View, revision: Object | None) -> Object:
     return {"status": "False", "reason": "Pending", "message": str(found.get("message") or "")}
 
 
-def traffic_of(view: View) -> TrafficState:
+def traffic_of(view: KnativeView) -> TrafficState:
     """Return the reported split, accepted if it is the desired one and there is a host."""
     reported = view.reported()
     host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""

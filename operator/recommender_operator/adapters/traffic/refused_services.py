@@ -1,7 +1,7 @@
 """Fresh deployments that the API server refused: a quota, an admission policy, a missing right.
 
 A rollout goes on without one (`rollout/baseline_deployment.py`), so a refusal must not end the
-look: the status would not be written, and with it the time since which the rollout waits.
+pass: the status would not be written, and with it the time since which the rollout waits.
 """
 
 from __future__ import annotations

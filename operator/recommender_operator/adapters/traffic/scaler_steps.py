@@ -33,7 +33,7 @@ OF_KEDA = (Step.DELETE_AUTOSCALER, Step.DELETE_SCALED_OBJECT, Step.APPLY_SCALED_
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """A component of a version, with the stored service and what the look observed."""
+    """A component of a version, with the stored service and what the pass observed."""
 
     subject: Subject
     version: str

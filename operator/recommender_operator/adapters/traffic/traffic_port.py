@@ -13,7 +13,7 @@ from typing import Protocol
 
 from recommender_operator.adapters.kinds import VERSIONS
 from recommender_operator.adapters.objects.owned_writes import Claim
-from recommender_operator.adapters.objects.preconditions import Seen
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.adapters.pods import pod_states as podstates
 from recommender_operator.adapters.pods import restarts as podrestarts
 from recommender_operator.controller import redaction
@@ -38,7 +38,7 @@ DIGEST_DIGITS = 16
 class TrafficError(Exception):
     """The data plane cannot apply the split yet, usually because a status lags behind.
 
-    The look is repeated; only if the error persists, it is reported.
+    The pass is repeated; only if the error persists, it is reported.
     """
 
 
@@ -46,13 +46,13 @@ class TrafficError(Exception):
 class Subject:
     """The subject of a traffic call: a model, its versions, and their observed serving pods.
 
-    `seen` has the objects that the look observed, which are the preconditions of writes.
+    `seen` has the objects that the pass observed, which are the preconditions of writes.
     """
 
     model: ModelObject
     versions: Mapping[str, VersionObject]
     pods: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
-    seen: Seen = dataclasses.field(default_factory=Seen)
+    seen: ObservedObjects = dataclasses.field(default_factory=ObservedObjects)
 
     @property
     def owners(self) -> Collection[str]:
@@ -97,7 +97,7 @@ class Traffic(Protocol):
     """Each call is idempotent and sets a desired state, without waiting. All raise KubeError.
 
     Writes raise ForeignObjectError if a foreign object has the name, and ConflictError if an
-    object has changed since the look observed it.
+    object has changed since the pass observed it.
     """
 
     async def observe(self, subject: Subject) -> TrafficView:

@@ -24,13 +24,13 @@ def after(seconds: float) -> datetime.datetime:
 
 
 def test_without_a_deadline_model_time_is_the_wall_clock() -> None:
-    assert model_time.read(None, START) == START
+    assert model_time.current_model_time(None, START) == START
 
 
 def test_model_time_follows_regular_looks_and_stops_without_them() -> None:
-    assert model_time.read(stored(), after(25)) == after(25)
-    assert model_time.read(stored(), after(3600)) == after(30)
-    assert model_time.read(stored(), after(-3600)) == START
+    assert model_time.current_model_time(stored(), after(25)) == after(25)
+    assert model_time.current_model_time(stored(), after(3600)) == after(30)
+    assert model_time.current_model_time(stored(), after(-3600)) == START
 
 
 @given(GAPS)
@@ -38,7 +38,7 @@ def test_no_jump_moves_model_time_back_or_beyond_the_limit(gaps: list[int]) -> N
     kept, wall = stored(), START
     for gap in gaps:
         wall += datetime.timedelta(seconds=gap)
-        time = model_time.read(kept, wall)
+        time = model_time.current_model_time(kept, wall)
         assert datetime.timedelta() <= time - kept.time <= model_time.STRETCH * PACE
         kept = model_time.kept(kept, wall=wall, time=time, pace=PACE, written=False)
 
@@ -48,7 +48,7 @@ def test_frequent_looks_write_it_once_a_pace_and_lose_nothing(gaps: list[int]) -
     kept, wall, writes = stored(), START, 0
     for gap in gaps:
         wall += datetime.timedelta(seconds=gap)
-        time = model_time.read(kept, wall)
+        time = model_time.current_model_time(kept, wall)
         assert time == wall
         new = model_time.kept(kept, wall=wall, time=time, pace=PACE, written=False)
         writes += new != kept

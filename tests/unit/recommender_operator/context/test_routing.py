@@ -14,7 +14,7 @@ from recommender_operator.api.version_experiment import (
     ExperimentStatus,
 )
 from recommender_operator.api.version_interleaving import InterleavingStatus
-from recommender_operator.context.routing import arms, of, shares_of_further, user_shares
+from recommender_operator.context.routing import arms, routing_of, shares_of_further, user_shares
 from recommender_operator.observed import PLAIN, Routing, VersionObject
 from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.experiment_worlds import PLAN
@@ -117,7 +117,7 @@ def step(weight: int, ended: datetime.datetime | None = None) -> StepRecord:
 
 @pytest.mark.parametrize("steps", [(), (step(0),)])
 def test_a_candidate_gets_copies_before_its_first_step(steps: tuple[StepRecord, ...]) -> None:
-    found = of(SHADOW, candidate(steps=steps), {"stable": 100})
+    found = routing_of(SHADOW, candidate(steps=steps), {"stable": 100})
     assert found == Routing(shadow=f"{candidate().name}:2000")
 
 
@@ -135,11 +135,11 @@ def test_a_candidate_gets_copies_before_its_first_step(steps: tuple[StepRecord, 
 def test_no_other_candidate_gets_copies(
     status: dict[str, object], weights: dict[str, int]
 ) -> None:
-    assert of(SHADOW, candidate(**status), weights) == PLAIN
+    assert routing_of(SHADOW, candidate(**status), weights) == PLAIN
 
 
 def test_without_the_phase_nobody_gets_copies() -> None:
-    assert of(RolloutSpec(), candidate(), {"stable": 100}) == PLAIN
+    assert routing_of(RolloutSpec(), candidate(), {"stable": 100}) == PLAIN
 
 
 MIXED = RolloutSpec.model_validate({"interleaving": {"percent": 5}})
@@ -148,7 +148,7 @@ RECORD = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(percent=5), wai
 
 @pytest.mark.parametrize("steps", [(), (step(0, START),)])
 def test_some_users_get_mixed_lists_before_the_first_step(steps: tuple[StepRecord, ...]) -> None:
-    found = of(MIXED, candidate(steps=steps, interleaving=RECORD), {"stable": 100})
+    found = routing_of(MIXED, candidate(steps=steps, interleaving=RECORD), {"stable": 100})
     header = f"id=5c0ffee5;candidate={candidate().name};users=500"
     assert found == Routing(interleaving=header)
 
@@ -170,11 +170,11 @@ def test_lists_are_mixed_at_no_other_time_and_not_without_a_route(
     rollout: RolloutSpec, status: dict[str, object]
 ) -> None:
     given = status if status == {} and rollout == MIXED else {"interleaving": RECORD} | status
-    assert of(rollout, candidate(**given), {"stable": 100}) == PLAIN
+    assert routing_of(rollout, candidate(**given), {"stable": 100}) == PLAIN
 
 
 def test_a_recalibrated_version_has_no_mixed_lists() -> None:
     found = candidate(interleaving=RECORD)
     spec = found.spec.model_copy(update={"recalibration": object()})
     again = dataclasses.replace(found, spec=spec)
-    assert of(MIXED, again, {"stable": 100}) == PLAIN
+    assert routing_of(MIXED, again, {"stable": 100}) == PLAIN

@@ -52,7 +52,7 @@ def test_once_the_administrator_lists_it_the_jobs_start() -> None:
 
 
 def test_a_refused_account_of_serving_stops_services_and_no_job() -> None:
-    found = service_account_check.check(world("serving").observe())
+    found = service_account_check.check_service_accounts(world("serving").observe())
     assert found.serving
     assert not found.training
     assert found.stop(EnsureService(version="v"))
@@ -60,7 +60,7 @@ def test_a_refused_account_of_serving_stops_services_and_no_job() -> None:
 
 
 def test_files_can_always_be_removed() -> None:
-    found = service_account_check.check(world("training").observe())
+    found = service_account_check.check_service_accounts(world("training").observe())
     assert found.stop(StartJob(kind=JobKind.TRAIN, version="v", attempt=0, inputs={}))
     assert not found.stop(StartJob(kind=JobKind.REMOVE, version="v", attempt=0, inputs={}))
     assert not found.stop(EnsureService(version="v"))
@@ -105,7 +105,7 @@ def test_the_deadline_of_a_version_begins_with_the_permission() -> None:
     allow(refused)
     refused.reconcile()
     for service in refused.services.values():
-        service.turn(ready=False)
+        service.ctx(ready=False)
     limit = refused.spec.serving.ready_deadline_seconds
     look(refused, limit - 100)
     assert set(refused.stages().values()) == {"Deploying"}

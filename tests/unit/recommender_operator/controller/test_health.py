@@ -31,7 +31,7 @@ def test_due_models_while_no_look_ends_require_a_restart() -> None:
     rig.time = 10
     rig.health.check()
     rig.time = 11
-    with pytest.raises(StaleError, match="no look has ended for 11 s, the limit is 10 s"):
+    with pytest.raises(StaleError, match="no reconcile has ended for 11 s, the limit is 10 s"):
         rig.health.check()
 
 
@@ -72,7 +72,7 @@ def test_a_look_that_never_ends_requires_a_restart() -> None:
     rig.schedule.add("a", 0)
     rig.schedule.take(0)
     rig.time = 21
-    with pytest.raises(StaleError, match="one look runs for 21 s"):
+    with pytest.raises(StaleError, match="one reconcile runs for 21 s"):
         rig.health.check()
     rig.schedule.done("a", 21)
     rig.health.check()

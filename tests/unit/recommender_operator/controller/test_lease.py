@@ -7,7 +7,7 @@ import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.controller.lease import Record, Terms, View, released
+from recommender_operator.controller.lease import LeaseView, Record, Terms, released
 
 NOW = datetime.datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=datetime.UTC)
 TERMS = Terms(10)
@@ -25,7 +25,7 @@ def test_a_record_survives_the_lease_and_an_invalid_one_counts_as_absent() -> No
 
 
 def test_a_lease_without_a_holder_is_taken_at_once() -> None:
-    view = View("me", TERMS)
+    view = LeaseView("me", TERMS)
     assert view.wait(0) == 0
     view.see(Record(transitions=4), 0)
     assert view.wait(0) == 0
@@ -35,11 +35,11 @@ def test_a_lease_without_a_holder_is_taken_at_once() -> None:
 
 
 def test_the_first_holder_is_not_a_transition() -> None:
-    assert View("me", TERMS).claim(NOW).transitions == 0
+    assert LeaseView("me", TERMS).claim(NOW).transitions == 0
 
 
 def test_a_renewal_keeps_when_and_how_often_it_was_taken() -> None:
-    view = View("me", TERMS)
+    view = LeaseView("me", TERMS)
     view.see(Record("me", 10, "before", "before", 4), 0)
     renewed = view.claim(NOW)
     assert (renewed.acquired, renewed.transitions) == ("before", 4)
@@ -47,20 +47,20 @@ def test_a_renewal_keeps_when_and_how_often_it_was_taken() -> None:
 
 
 def test_a_record_without_a_duration_uses_the_standbys_terms() -> None:
-    view = View("me", TERMS)
+    view = LeaseView("me", TERMS)
     view.see(Record("other"), 0)
     assert view.wait(0) == TERMS.duration
 
 
 def test_a_process_does_not_wait_for_its_own_record() -> None:
     """The answer to the write by which it took the Lease may have been lost."""
-    view = View("me", TERMS)
+    view = LeaseView("me", TERMS)
     view.see(Record("me", 10), 0)
     assert view.wait(0) == 0
 
 
 def test_the_duration_in_the_holders_record_counts() -> None:
-    view = View("me", TERMS)
+    view = LeaseView("me", TERMS)
     view.see(Record("other", 30), 0)
     assert view.wait(10) == 20
 
@@ -78,7 +78,7 @@ def test_a_lease_is_taken_only_if_its_record_was_unchanged_for_its_whole_duratio
     steps: list[tuple[float, bool]], wall: datetime.datetime
 ) -> None:
     """The holder's wall clock may show any time."""
-    view, now, changed, count = View("me", TERMS), 0.0, 0.0, 0
+    view, now, changed, count = LeaseView("me", TERMS), 0.0, 0.0, 0
     view.see(Record("other", 10, renewed=wall.isoformat()), now)
     for pause, renews in steps:
         now += pause

@@ -193,7 +193,7 @@ def test_no_version_is_called_better_that_a_test_of_its_own_does_not_call_so(
     known = [each for each in pairs if each is not None][left_out:]
     least = []
     for each, (outcome, comparisons) in zip(known, horizon.read_all(plan, known), strict=True):
-        own, separate = horizon.read(alone, each)
+        own, separate = horizon.read_at_horizon(alone, each)
         assert outcome in (own, Outcome.UNDECIDED)
         for together, apart in zip(comparisons, separate, strict=True):
             assert together.p_value is not None

@@ -44,7 +44,7 @@ def seen(z: float, *, against: float = 0.0, metric: Metric = CTR, variance: floa
 
 
 def outcome(plan: Plan, *pairs: Pair) -> Outcome:
-    return horizon.read(plan, pairs)[0]
+    return horizon.read_at_horizon(plan, pairs)[0]
 
 
 @pytest.mark.parametrize("metric", [CTR, FALLBACKS])
@@ -68,7 +68,7 @@ def test_of_two_metrics_the_stronger_one_passes_holms_level() -> None:
     assert outcome(TWO, seen(2.1), seen(0.0, metric=RETURN)) is Outcome.UNDECIDED
     assert outcome(TWO, seen(2.3), seen(0.0, metric=RETURN)) is Outcome.BETTER
     assert outcome(TWO, seen(2.3), seen(-2.0, metric=RETURN)) is Outcome.WORSE
-    found = horizon.read(TWO, [seen(2.1), seen(0.0, metric=RETURN)])[1]
+    found = horizon.read_at_horizon(TWO, [seen(2.1), seen(0.0, metric=RETURN)])[1]
     assert found[0].p_value == pytest.approx(2 * sample_size.two_sided(2.1))
     assert found[1].p_value == pytest.approx(1.0)
 

@@ -58,7 +58,7 @@ def pairs() -> list[Pair]:
 
 
 def test_each_segment_is_corrected_for_the_others() -> None:
-    seen = by_value(segment_effects.of(PLAN, phase(DEVICES), read=True))
+    seen = by_value(segment_effects.segment_report(PLAN, phase(DEVICES), read=True))
     plain = sorted(2 * stats.norm.sf(abs(each.z())) for each in pairs())
     adjusted = [each.comparison.p_value for each in seen.values()]
     holm = np.maximum.accumulate([min(1, p * (3 - rank)) for rank, p in enumerate(plain)])
@@ -80,7 +80,7 @@ def test_whether_the_effect_differs_is_the_weighted_sum_of_squares_of_a_regressi
     ]
     # The residuals of a constant, which polyfit weights by 1 / error.
     fit = np.polyfit(range(3), logs, 0, w=1 / np.array(errors), full=True)
-    (seen,) = segment_effects.of(PLAN, phase(DEVICES), read=True).interactions
+    (seen,) = segment_effects.segment_report(PLAN, phase(DEVICES), read=True).interactions
     assert seen.q == pytest.approx(float(fit[1][0]))
     assert seen.p_value == pytest.approx(float(stats.chi2.sf(seen.q, 2)), rel=1e-6)
     assert "differs by device beyond chance" in differing(seen, 0.05)
@@ -91,7 +91,7 @@ def test_segments_that_are_alike_do_not_differ() -> None:
         value: {"old": arm(n, USERS), "new": arm(n + 50, USERS)}
         for n, value in enumerate((TV, PHONE))
     }
-    report = segment_effects.of(PLAN, phase(alike), read=True)
+    report = segment_effects.segment_report(PLAN, phase(alike), read=True)
     assert not any(each.harmed for each in report.segments)
     assert "within chance" in differing(report.interactions[0], 0.05)
 
@@ -113,7 +113,7 @@ def test_before_the_planned_users_nothing_is_tested() -> None:
     assert not report.interactions
     assert not any(each.harmed for each in report.segments)
     assert all(each.comparison.p_value is None for each in report.segments)
-    end = by_value(segment_effects.of(PLAN, phase(DEVICES), read=True))[TV].comparison
+    end = by_value(segment_effects.segment_report(PLAN, phase(DEVICES), read=True))[TV].comparison
     now = by_value(report)[TV].comparison
     assert now.always_valid
     assert now.low is not None
@@ -124,7 +124,7 @@ def test_before_the_planned_users_nothing_is_tested() -> None:
 def test_a_segment_whose_users_do_not_fit_the_shares_is_not_tested() -> None:
     # Versions that know other features would divide their users in another way.
     lost = DEVICES | {WATCH: {"old": arm(9, 900), "new": arm(59, 300, click=0.01)}}
-    seen = by_value(segment_effects.of(PLAN, phase(lost), read=True))
+    seen = by_value(segment_effects.segment_report(PLAN, phase(lost), read=True))
     assert (seen[WATCH].mismatch, seen[WATCH].harmed) == (True, False)
     assert seen[WATCH].comparison.p_value is None
     assert not seen[TV].mismatch
@@ -132,21 +132,26 @@ def test_a_segment_whose_users_do_not_fit_the_shares_is_not_tested() -> None:
 
 def test_few_users_are_shown_and_not_tested() -> None:
     few = DEVICES | {WATCH: {"old": arm(9, 60), "new": arm(59, 60)}, "none": {}}
-    seen = by_value(segment_effects.of(PLAN, phase(few), read=True))
+    seen = by_value(segment_effects.segment_report(PLAN, phase(few), read=True))
     assert seen[WATCH].comparison.champion is not None
     assert seen[WATCH].comparison.p_value is None
     assert seen["none"].comparison.champion is None
 
 
 def test_without_declared_segments_there_are_none() -> None:
-    assert segment_effects.of(dataclasses.replace(PLAN, segments={}), phase(DEVICES)) == Report()
-    assert segment_effects.of(PLAN, phase(DEVICES, "city"), read=True) == Report(
+    assert (
+        segment_effects.segment_report(dataclasses.replace(PLAN, segments={}), phase(DEVICES))
+        == Report()
+    )
+    assert segment_effects.segment_report(PLAN, phase(DEVICES, "city"), read=True) == Report(
         untold=("device", "age")
     )
 
 
 def test_a_segment_has_a_name() -> None:
-    assert [named(each) for each in segment_effects.of(PLAN, phase(DEVICES)).segments] == [
+    assert [
+        named(each) for each in segment_effects.segment_report(PLAN, phase(DEVICES)).segments
+    ] == [
         'device = "tv"',
         'device = "phone"',
         "device = all other values",
@@ -228,7 +233,7 @@ def test_bad_events_of_which_the_champion_has_none_are_harm() -> None:
     }
     metric = Primary(metric=Metric.DISLIKE_RATE, smallest_effect=0.2)
     plan = dataclasses.replace(PLAN, primary=(metric,))
-    report = segment_effects.of(plan, phase(some), read=True)
+    report = segment_effects.segment_report(plan, phase(some), read=True)
     assert {value: each.harmed for value, each in by_value(report).items()} == {
         TV: True,
         PHONE: False,
@@ -237,5 +242,7 @@ def test_bad_events_of_which_the_champion_has_none_are_harm() -> None:
 
 
 def test_a_value_cannot_pretend_to_be_the_text_around_it() -> None:
-    (first, *_) = segment_effects.of(PLAN, phase({'tv": all is well; "x': ALIKE[TV]})).segments
+    (first, *_) = segment_effects.segment_report(
+        PLAN, phase({'tv": all is well; "x': ALIKE[TV]})
+    ).segments
     assert named(first) == 'device = "tv\\": all is well; \\"x"'

@@ -99,7 +99,7 @@ def unready(world: World) -> list[str]:
         found += look(world, 1, 30)
         for name, service in world.services.items():
             if world.seed_of(name) == 2:
-                service.turn(ready=False)
+                service.ctx(ready=False)
     return found
 
 
@@ -108,10 +108,10 @@ def crashing(world: World) -> list[str]:
     world.settle()
     world.seed(2)
     found = []
-    for turn in range(40):
+    for ctx in range(40):
         found += look(world, 1)
         for name, service in world.services.items():
-            if world.seed_of(name) == 2 and turn in (12, 16):
+            if world.seed_of(name) == 2 and ctx in (12, 16):
                 service.crash()
     return found
 

@@ -79,5 +79,5 @@ def shown(
     versions: Sequence[VersionObject], *actions: Any, **status: Any
 ) -> dict[tuple[str, tuple[str, ...]], float]:
     observed = Observed(model=builder_inputs.model(), versions=tuple(versions))
-    found = model_metrics.of(observed, decided(*actions, **status))
+    found = model_metrics.model_metrics_of(observed, decided(*actions, **status))
     return {(figure.family, figure.labels): figure.value for figure in found}

@@ -13,7 +13,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from recommender_operator.metrics import exposition, model_gauges
 from recommender_operator.metrics.model_gauges import ModelGauges
-from recommender_operator.metrics.model_metrics import Figure
+from recommender_operator.metrics.model_metrics import ModelMetric
 
 FORMATS: Mapping[str, Callable[[CollectorRegistry], bytes]] = {
     "": generate_latest,
@@ -21,11 +21,11 @@ FORMATS: Mapping[str, Callable[[CollectorRegistry], bytes]] = {
 }
 ODD = 'a "b" \\ c\nd é'
 FIGURES = (
-    Figure("champion", ("movies-1",), 1.0),
-    Figure("version_stage", ("movies-1", "Promoted"), 1),
-    Figure("drift_effect", (ODD,), 0.1 + 0.2),
-    Figure("drift_effect", ("rating",), float("nan")),
-    Figure("drift_windows", (), 3e20),
+    ModelMetric("champion", ("movies-1",), 1.0),
+    ModelMetric("version_stage", ("movies-1", "Promoted"), 1),
+    ModelMetric("drift_effect", (ODD,), 0.1 + 0.2),
+    ModelMetric("drift_effect", ("rating",), float("nan")),
+    ModelMetric("drift_windows", (), 3e20),
 )
 
 
@@ -71,7 +71,7 @@ def test_the_page_is_that_of_the_library(accept: str) -> None:
 def test_each_look_and_each_deletion_shows_at_the_next_scrape() -> None:
     page = Page()
     page.text()
-    page.models.set("team", "movies", (Figure("champion", ("movies-2",), 1.0),))
+    page.models.set("team", "movies", (ModelMetric("champion", ("movies-2",), 1.0),))
     page.models.forget("team", "books")
     assert page.text() == page.of_the_library()
     assert "movies-2" in page.text()
@@ -83,7 +83,7 @@ def test_only_models_that_were_looked_at_are_rendered(monkeypatch: pytest.Monkey
     page.text()
     add = model_gauges._add
 
-    def counted(families: Any, key: model_gauges.Key, figures: model_gauges.Figures) -> None:
+    def counted(families: Any, key: model_gauges.Key, figures: model_gauges.ModelMetrics) -> None:
         rendered.append(key)
         add(families, key, figures)
 
@@ -96,9 +96,11 @@ def test_only_models_that_were_looked_at_are_rendered(monkeypatch: pytest.Monkey
 
 def test_a_look_during_a_scrape_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page()
-    add, later = model_gauges._add, (Figure("champion", ("movies-2",), 1.0),)
+    add, later = model_gauges._add, (ModelMetric("champion", ("movies-2",), 1.0),)
 
-    def looked_at(families: Any, key: model_gauges.Key, figures: model_gauges.Figures) -> None:
+    def looked_at(
+        families: Any, key: model_gauges.Key, figures: model_gauges.ModelMetrics
+    ) -> None:
         page.models.set("team", "movies", later)
         add(families, key, figures)
 

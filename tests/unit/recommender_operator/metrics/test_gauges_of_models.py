@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.metrics.model_metrics import Figure
+from recommender_operator.metrics.model_metrics import ModelMetric
 from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.observed import ModelObject
 from tests.unit.recommender_operator.resources.builder_inputs import model
@@ -24,7 +24,7 @@ def labelled(metrics: Metrics, label: str, value: str) -> set[str]:
 def test_the_figures_of_a_deleted_model_go_and_those_of_others_stay() -> None:
     metrics = Metrics()
     for name in ("movies", "books"):
-        metrics.figures(named(name), (Figure("champion", (f"{name}-1",), 1.0),))
+        metrics.set_model_metrics(named(name), (ModelMetric("champion", (f"{name}-1",), 1.0),))
     assert labelled(metrics, "model", "movies") == {"recommender_operator_champion"}
     metrics.forget("team", "movies")
     assert labelled(metrics, "model", "movies") == set()

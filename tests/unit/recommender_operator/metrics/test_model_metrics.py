@@ -97,8 +97,12 @@ def test_any_state_has_a_bounded_number_of_series_and_a_deleted_model_none(
     observed = Observed(model=builder_inputs.model(), versions=tuple(versions))
     metrics = Metrics()
     # Set twice: figures of an earlier look do not stay.
-    metrics.figures(observed.model, model_metrics.of(observed, decided(champion=champion)))
-    metrics.figures(observed.model, model_metrics.of(observed, decided(champion=champion)))
+    metrics.set_model_metrics(
+        observed.model, model_metrics.model_metrics_of(observed, decided(champion=champion))
+    )
+    metrics.set_model_metrics(
+        observed.model, model_metrics.model_metrics_of(observed, decided(champion=champion))
+    )
     page = generate_latest(metrics.registry).decode()
     of_model = [
         s
@@ -200,7 +204,7 @@ def test_segments_of_labels_are_shown_with_what_they_are_compared_with() -> None
 def test_during_a_rollout_each_metric_has_value_interval_limit_and_verdict() -> None:
     world: World = in_canary()
     world.watch(60)
-    found = model_metrics.of(world.observe(), world.reconcile())
+    found = model_metrics.model_metrics_of(world.observe(), world.reconcile())
     candidate = world.status.candidate
     by_metric: dict[str, set[str]] = {}
     for figure in found:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from recommender_operator.notifications.sent_facts import RENEW, Memory
+from recommender_operator.notifications.sent_facts import RENEW, SentFacts
 from tests.fakes.kube import NOW
 
 
 def test_a_fact_is_taken_up_once_for_each_receiver() -> None:
-    memory = Memory()
+    memory = SentFacts()
     assert memory.due("ops", "a", NOW, lasting=False)
     assert memory.due("ci", "a", NOW, lasting=False)
     assert not memory.due("ops", "a", NOW + 10 * RENEW, lasting=False)
 
 
 def test_what_lasts_is_taken_up_again_after_a_while() -> None:
-    memory = Memory()
+    memory = SentFacts()
     assert memory.due("ops", "a", NOW, lasting=True)
     assert not memory.due("ops", "a", NOW + RENEW / 2, lasting=True)
     assert memory.due("ops", "a", NOW + RENEW, lasting=True)
@@ -22,7 +22,7 @@ def test_what_lasts_is_taken_up_again_after_a_while() -> None:
 
 
 def test_it_remembers_a_bounded_number() -> None:
-    memory = Memory(remembered=2)
+    memory = SentFacts(remembered=2)
     for name in ("a", "b", "c"):
         assert memory.due("ops", name, NOW, lasting=False)
     assert memory.due("ops", "a", NOW, lasting=False)
@@ -30,7 +30,7 @@ def test_it_remembers_a_bounded_number() -> None:
 
 
 def test_what_is_forgotten_is_taken_up_again() -> None:
-    memory = Memory()
+    memory = SentFacts()
     for _ in range(2):
         assert memory.due("ops", "a", NOW, lasting=False)
         memory.forget("ops", "a")

@@ -17,8 +17,8 @@ from recommender_operator.process.instances import (
     DELETING_WAIT,
     FOREIGN_WAIT,
     Claim,
-    Claims,
     Release,
+    ReleaseClaims,
     claim_of,
     is_labelled,
     selector,
@@ -69,7 +69,7 @@ class Operator:
     def __init__(self, world: World, release: Release) -> None:
         self.world = world
         self.metrics = Metrics()
-        self.claims = Claims(
+        self.claims = ReleaseClaims(
             world.kube, release, grace=GRACE, metrics=self.metrics,
             now=lambda: NOW, clock=lambda: world.time,
         )  # fmt: skip

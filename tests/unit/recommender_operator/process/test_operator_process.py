@@ -276,7 +276,7 @@ async def test_a_leader_that_lost_its_lease_exits_without_cleanup(
         finally:
             started["tidied"] = True
 
-    monkeypatch.setattr(kopf_handlers, "run", run)
+    monkeypatch.setattr(kopf_handlers, "run_operator", run)
     process, election = Process(SETTINGS, end=end), LosingElection()
     process.elector = election  # type: ignore[assignment]
     with pytest.raises(Ended):
@@ -307,7 +307,7 @@ async def test_a_terminated_leader_releases_the_lease_last(
             await asyncio.sleep(0)
             tidied.append(election.released)
 
-    monkeypatch.setattr(kopf_handlers, "run", run)
+    monkeypatch.setattr(kopf_handlers, "run_operator", run)
     process, stop = Process(SETTINGS, end=never), asyncio.Event()
     process.elector = election  # type: ignore[assignment]
     leading = asyncio.create_task(process._lead(stop))

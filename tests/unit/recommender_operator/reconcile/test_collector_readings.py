@@ -46,7 +46,7 @@ class Users:
 async def test_the_measure_of_a_holdout_is_read() -> None:
     users, wanted = Users(), model(serving=HELD)
     id_ = holdout_users.measure(wanted)
-    found = await collector_readings.of(users, wanted, ())
+    found = await collector_readings.read_collector(users, wanted, ())
     assert users.asked == [(id_,)]
     assert found == (None, None, CollectorReading(body={"experiment": id_}))
 
@@ -70,7 +70,7 @@ async def test_a_measure_is_read_when_its_numbers_are_an_hour_old_or_it_is_new(
     read = now - datetime.timedelta(minutes=minutes)
     seen = HoldoutStatus(id=own, since=read - datetime.timedelta(days=days), observed_at=read)
     held = dataclasses.replace(held, status=held.status.model_copy(update={"holdout": seen}))
-    found = await collector_readings.of(users, held, (), now)
+    found = await collector_readings.read_collector(users, held, (), now)
     assert bool(users.asked) is (found[2] is not None) is asked
 
 
@@ -92,7 +92,7 @@ async def test_the_mixed_lists_before_the_first_step_are_read(
     given = {"stage": VersionStage.CANARY, "interleaving": record}
     status = candidate.status.model_copy(update=given)
     users = Users()
-    found = await collector_readings.of(
+    found = await collector_readings.read_collector(
         users, model(), [dataclasses.replace(candidate, status=status)]
     )
     assert users.asked == ([("5c0ffee5", None)] if is_read else [])
@@ -118,12 +118,12 @@ async def test_a_collector_that_does_not_answer_delays_a_look_once(
         lambda _: "movies-0a1b2c3d",
     )
     async with asyncio.timeout(60):
-        await collector_readings.of(Waiting(), model(serving=HELD), ())
+        await collector_readings.read_collector(Waiting(), model(serving=HELD), ())
 
 
 @pytest.mark.parametrize("deleting", [False, True])
 async def test_nothing_is_read_without_a_holdout_or_of_a_model_that_goes(deleting: bool) -> None:
     users = Users()
     wanted = dataclasses.replace(model(serving=HELD), deleting=True) if deleting else model()
-    assert await collector_readings.of(users, wanted, ()) == (None, None, None)
+    assert await collector_readings.read_collector(users, wanted, ()) == (None, None, None)
     assert users.asked == []

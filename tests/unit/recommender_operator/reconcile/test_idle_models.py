@@ -23,9 +23,9 @@ from recommender_operator.adapters.kinds import (
 )
 from recommender_operator.controller.kube import PODS, KubeError
 from recommender_operator.observed import CollectorReading
-from recommender_operator.reconcile.idle_models import Rests, Trace
+from recommender_operator.reconcile.idle_models import IdleModels, Trace
 from recommender_operator.reconcile.reconciler import Key
-from recommender_operator.reconcile.window_polling import Fills
+from recommender_operator.reconcile.window_polling import WindowPolling
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
@@ -48,8 +48,8 @@ class RestingStory(Story):
 
     def _born(self, kube: FakeKube) -> Rig:
         rig = super()._born(kube)
-        rig.fills = rested(rig, lambda: traced(rig.kube))
-        rig.reconciler._fills = rig.fills
+        rig.polling = rested(rig, lambda: traced(rig.kube))
+        rig.reconciler._polling = rig.polling
         return rig
 
     def change(self, **training: Any) -> None:
@@ -60,13 +60,13 @@ class RestingStory(Story):
         """Let whole looks end, and return the pause after the last one."""
         await self.first()
         await self.until(lambda: self.status["stage"] == "Serving")
-        while not (pause := await self.rig.reconciler.reconcile(KEY)) or not self.rests:
+        while not (pause := await self.rig.reconciler.reconcile(KEY)) or not self.idle:
             self.rig.time += datetime.timedelta(seconds=pause or 1)
         return pause
 
     @property
-    def rests(self) -> bool:
-        return KEY in self.rig.fills.rests._kept
+    def idle(self) -> bool:
+        return KEY in self.rig.polling.idle._kept
 
     async def whole_looks(self, seconds: float = WAIT) -> int:
         """Return how many whole looks the next reconcile makes, after some seconds."""
@@ -76,12 +76,12 @@ class RestingStory(Story):
         return int((self.rig.metric("reconcile_duration_seconds_count") or 0.0) - before)
 
 
-def rested(rig: Rig, trace: Callable[[], Trace]) -> Fills[Key]:
+def rested(rig: Rig, trace: Callable[[], Trace]) -> WindowPolling[Key]:
     clock: Callable[[], float] = lambda: rig.time.timestamp()  # noqa: E731
-    rests: Rests[Key] = Rests(
+    idle: IdleModels[Key] = IdleModels(
         trace=lambda _: trace(), longest_wait=WAIT, now=lambda: rig.time, clock=clock
     )
-    return Fills(clock=clock, rests=rests)
+    return WindowPolling(clock=clock, idle=idle)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -110,7 +110,7 @@ async def test_a_jump_of_the_wall_clock_ends_a_rest(hours: int) -> None:
     story = RestingStory("Gateway")
     await story.rest()
     jumped = story.rig.time + datetime.timedelta(hours=hours)
-    story.rig.fills.rests._now = lambda: jumped
+    story.rig.polling.idle._now = lambda: jumped
     assert await story.whole_looks() == 1
 
 
@@ -137,7 +137,7 @@ CHANGES: dict[str, Callable[[RestingStory], Any]] = {
         s.rig.kube, s.rig.kube.find(HTTP_ROUTES, "movies")["spec"]["hostnames"][0]
     ),
     "the cluster's APIs": lambda s: s.rig.kube.kinds.clear(),
-    "an event of the watches": lambda s: s.rig.fills.cause(KEY),
+    "an event of the watches": lambda s: s.rig.polling.cause(KEY),
 }
 
 
@@ -166,23 +166,23 @@ async def test_a_read_that_fails_requires_the_whole_look_that_reports_it() -> No
 async def test_a_cache_that_is_stale_requires_a_whole_look() -> None:
     story = RestingStory("Gateway")
     await story.rest()
-    story.rig.fills.rests._trace = lambda _: None
+    story.rig.polling.idle._trace = lambda _: None
     assert await story.whole_looks() == 1
 
 
 async def test_a_change_during_a_check_or_during_a_look_is_not_lost() -> None:
     story = RestingStory("Gateway")
     await story.rest()
-    rests = story.rig.fills.rests
-    kept = rests._kept[KEY]
-    rests._trace = lambda _: kept.trace
+    idle = story.rig.polling.idle
+    kept = idle._kept[KEY]
+    idle._trace = lambda _: kept.trace
 
     def fault(_verb: str, _resource: Any, _name: str) -> None:
-        story.rig.fills.cause(KEY)
+        story.rig.polling.cause(KEY)
 
     story.rig.kube.fault = fault
     assert await story.whole_looks(WAIT + 1) == 1
-    assert not story.rests
+    assert not story.idle
 
 
 async def test_a_candidate_or_a_window_that_is_polled_never_rests() -> None:
@@ -193,7 +193,7 @@ async def test_a_candidate_or_a_window_that_is_polled_never_rests() -> None:
     while story.status.get("champion") != candidate:
         await story.look()
         seen += 1
-        assert not (story.rests and story.status.get("candidate"))
+        assert not (story.idle and story.status.get("candidate"))
         assert seen < 200
     await story.until(lambda: story.status["stage"] == "Serving")
 
@@ -218,9 +218,9 @@ async def test_a_look_that_did_or_waits_for_something_keeps_no_rest(
         return dataclasses.replace(decide(*arguments), **changes)
 
     story.rig.reconciler._decide = changed
-    story.rig.fills.cause(KEY)
+    story.rig.polling.cause(KEY)
     assert await story.whole_looks() == 1
-    assert not story.rests
+    assert not story.idle
 
 
 async def test_what_the_collector_says_of_erasures_ends_a_rest_when_it_changes() -> None:
@@ -232,7 +232,7 @@ async def test_what_the_collector_says_of_erasures_ends_a_rest_when_it_changes()
         async def erasures(self, _namespace: str, _model: str) -> CollectorReading:
             return CollectorReading(body={"reported": False})
 
-    story.rig.observer.unwatched._erasures = Open()
+    story.rig.observer.uncached._erasures = Open()
     assert await story.whole_looks() == 1
     conditions = {each["type"]: each for each in story.status["conditions"]}
     assert "no files" in conditions["ErasuresComplete"]["message"]
@@ -242,6 +242,6 @@ async def test_a_model_with_something_to_notify_keeps_no_rest() -> None:
     story = RestingStory("Gateway")
     await story.rest()
     story.rig.reconciler._notify = lambda _model, _versions: True
-    story.rig.fills.cause(KEY)
+    story.rig.polling.cause(KEY)
     assert await story.whole_looks() == 1
-    assert not story.rests
+    assert not story.idle

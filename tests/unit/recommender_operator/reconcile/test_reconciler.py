@@ -125,7 +125,7 @@ async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cau
     pause = await rig.reconciler.reconcile(KEY)
     assert pause == window_filling.LONGEST
     assert (rig.kube.reads, rig.samples.requested) == ([], ["v"])
-    rig.fills.cause(KEY)
+    rig.polling.cause(KEY)
     await rig.reconciler.reconcile(KEY)
     assert rig.kube.reads != []
     rig.time += datetime.timedelta(seconds=60)

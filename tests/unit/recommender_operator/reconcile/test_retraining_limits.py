@@ -204,5 +204,5 @@ def test_a_model_that_rests_keeps_its_retrainings_of_the_day() -> None:
     assert fleet.look("a")
     for _ in range(2 * GONE):
         fleet.now += datetime.timedelta(seconds=SETTLING)
-        fleet.decide.rests(builder_inputs.model().namespace, "a", fleet.now)
+        fleet.decide.idle(builder_inputs.model().namespace, "a", fleet.now)
     assert not fleet.look("b")

@@ -40,7 +40,7 @@ def snapshot(rig: Rig, *pods: Any, spec: ModelVersionSpec | None = None) -> Snap
 
 async def answers(rig: Rig, shot: Snapshot, *actions: do.Action) -> Snapshot | None:
     decision = do.Decision(actions=actions or SMOKE, status=MODEL.status)
-    return await rig.asker.answers(shot, decision)
+    return await rig.smoke_runner.answers(shot, decision)
 
 
 async def test_the_newest_pod_answers_for_the_service_in_place() -> None:

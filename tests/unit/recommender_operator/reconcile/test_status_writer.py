@@ -12,7 +12,7 @@ from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.parsed_objects import model_object
 from recommender_operator.api.status import ModelClock, RecommenderModelStatus, Stage
-from recommender_operator.reconcile.status_writer import Projection
+from recommender_operator.reconcile.status_writer import StatusWriter
 from recommender_operator.status.postponed_changes import LONGEST
 from tests.fakes.kube import NOW, FakeKube
 from tests.fakes.objects import add_model
@@ -28,7 +28,7 @@ class World:
 
     def __post_init__(self) -> None:
         add_model(self.kube)["status"] = {"stage": "Pending"}
-        self.projection = Projection(OwnedObjects(self.kube), clock=lambda: self.time)
+        self.projection = StatusWriter(OwnedObjects(self.kube), clock=lambda: self.time)
 
     async def look(self, **decision: object) -> bool:
         """Return whether nothing is left for the next look."""

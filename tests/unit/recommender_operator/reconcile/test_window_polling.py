@@ -14,8 +14,8 @@ from recommender_operator.analysis import window_filling
 from recommender_operator.analysis.counter_window import SESSIONS
 from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.observed import Sample
-from recommender_operator.reconcile.idle_models import Rests
-from recommender_operator.reconcile.window_polling import Fills
+from recommender_operator.reconcile.idle_models import IdleModels
+from recommender_operator.reconcile.window_polling import WindowPolling
 from tests.fakes.kube import NOW
 
 PODS = (PodRef(name="p", ip="10.0.0.1", ready=True),)
@@ -33,10 +33,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.requested: list[tuple[str, str, tuple[str, ...]]] = []
-        self.fills: Fills[str] = Fills(
+        self.polling: WindowPolling[str] = WindowPolling(
             clock=lambda: self.time,
             read=self._count,
-            rests=Rests(trace=lambda _: None, longest_wait=300, now=lambda: NOW),
+            idle=IdleModels(trace=lambda _: None, longest_wait=300, now=lambda: NOW),
         )
         self.meanwhile: Any = lambda: None
 
@@ -54,10 +54,10 @@ class World:
         return {"p": {SESSIONS: self.sessions}}
 
     def look(self, window: Filling = WINDOW, *, cause: bool = False) -> None:
-        self.fills.start_look("m")
+        self.polling.start_pass("m")
         if cause:
-            self.fills.cause("m")
-        self.fills.watch("m", "team", window, self, PODS)
+            self.polling.cause("m")
+        self.polling.watch("m", "team", window, self, PODS)
 
 
 async def test_a_window_that_fills_is_read_by_its_counters_alone() -> None:
@@ -65,25 +65,25 @@ async def test_a_window_that_fills_is_read_by_its_counters_alone() -> None:
     world.look()
     world.time += 10
     # 50 sessions in 20 s: the other 450 take 180 s.
-    assert await world.fills.pause("m") == window_filling.LONGEST
+    assert await world.polling.pause("m") == window_filling.LONGEST
     assert world.requested == [("team", "v", window_filling.NAMES)]
     world.sessions = 500
     world.time += 20
     # 400 in 40 s: the last hundred take 10 s.
-    assert await world.fills.pause("m") == window_filling.SHORTEST
+    assert await world.polling.pause("m") == window_filling.SHORTEST
     assert world.readings == 2
 
 
 async def test_a_full_window_requires_a_whole_look() -> None:
     world = World(sessions=600)
     world.look()
-    assert await world.fills.pause("m") is None
+    assert await world.polling.pause("m") is None
     assert world.readings == 0
 
 
 async def test_a_model_without_a_look_requires_a_whole_look() -> None:
     world = World()
-    assert await world.fills.pause("m") is None
+    assert await world.polling.pause("m") is None
     assert world.requested == []
 
 
@@ -92,29 +92,29 @@ async def test_any_event_of_a_model_requires_a_whole_look(when: str) -> None:
     world = World()
     world.look(cause=when == "in the look")
     if when == "before":
-        world.fills.cause("m")
+        world.polling.cause("m")
     if when == "in the reading":
-        world.meanwhile = lambda: world.fills.cause("m")
-    assert await world.fills.pause("m") is None
-    assert await world.fills.pause("m") is None
+        world.meanwhile = lambda: world.polling.cause("m")
+    assert await world.polling.pause("m") is None
+    assert await world.polling.pause("m") is None
 
 
 async def test_a_whole_look_comes_when_it_is_due() -> None:
     world = World()
     world.look(dataclasses.replace(WINDOW, rest=12))
-    assert await world.fills.pause("m") == 12
+    assert await world.polling.pause("m") == 12
     world.time += 12
-    assert await world.fills.pause("m") is None
+    assert await world.polling.pause("m") is None
 
 
 async def test_pods_that_do_not_answer_require_a_whole_look() -> None:
     world = World(fails=True)
     world.look()
-    assert await world.fills.pause("m") is None
+    assert await world.polling.pause("m") is None
 
 
 async def test_a_new_life_starts_with_whole_looks() -> None:
     world = World()
     world.look()
-    world.fills.clear()
-    assert await world.fills.pause("m") is None
+    world.polling.clear()
+    assert await world.polling.pause("m") is None

@@ -68,7 +68,10 @@ SAMPLES = st.dictionaries(
 @given(st.text(min_size=1, max_size=40), SAMPLES)
 def test_a_baseline_survives_its_object(key: str, samples: Any) -> None:
     kept = baseline(key, samples)
-    assert counter_baselines.read(counter_baselines.counter_baseline(model(), None, kept)) == kept
+    assert (
+        counter_baselines.parse_baseline(counter_baselines.counter_baseline(model(), None, kept))
+        == kept
+    )
 
 
 @given(st.lists(st.text(min_size=1, max_size=250), unique=True, min_size=2, max_size=5))
@@ -182,7 +185,7 @@ GARBAGE = [
 def test_an_invalid_text_is_not_a_baseline(garbage: str) -> None:
     thing = counter_baselines.counter_baseline(model(), None, baseline())
     thing["spec"]["counters"] = garbage
-    assert counter_baselines.read(thing) is None
+    assert counter_baselines.parse_baseline(thing) is None
 
 
 @pytest.mark.parametrize(
@@ -190,9 +193,9 @@ def test_an_invalid_text_is_not_a_baseline(garbage: str) -> None:
 )
 def test_an_object_that_violates_its_schema_is_not_a_baseline(change: dict[str, Any]) -> None:
     thing = counter_baselines.counter_baseline(model(), None, baseline())
-    assert counter_baselines.read(thing) is not None
-    assert counter_baselines.read({**thing, "spec": thing["spec"] | change}) is None
-    assert counter_baselines.read({"metadata": {}}) is None
+    assert counter_baselines.parse_baseline(thing) is not None
+    assert counter_baselines.parse_baseline({**thing, "spec": thing["spec"] | change}) is None
+    assert counter_baselines.parse_baseline({"metadata": {}}) is None
 
 
 @given(st.binary(max_size=200))
@@ -200,7 +203,7 @@ def test_no_text_can_break_the_look(content: bytes) -> None:
     thing = counter_baselines.counter_baseline(model(), None, baseline())
     for text in (content.decode("latin1"), base64.b64encode(zlib.compress(content)).decode()):
         thing["spec"]["counters"] = text
-        counter_baselines.read(thing)
+        counter_baselines.parse_baseline(thing)
 
 
 def test_the_series_of_the_contract_are_those_of_the_transformer() -> None:

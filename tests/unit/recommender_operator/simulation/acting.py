@@ -64,7 +64,7 @@ def execute(cluster: Cluster, action: a.Action) -> None:
         case a.SetTraffic():
             _set_traffic(cluster, action)
         case a.RemoveTraffic():
-            unhosted = host_check.resolve(observe(cluster)).host is None
+            unhosted = host_check.resolve_host(observe(cluster)).host is None
             assert cluster.champion() is None or unhosted, "took the route away from a champion"
             cluster.route, cluster.route_host, cluster.route_since = {}, "", None
             cluster.routing = PLAIN

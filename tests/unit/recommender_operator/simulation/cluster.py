@@ -72,7 +72,7 @@ class Service:
             for label, share in bins.items():
                 seen[label] = seen.get(label, 0) + count * share
 
-    def turn(self, *, ready: bool, falls_back: bool = False) -> None:
+    def ctx(self, *, ready: bool, falls_back: bool = False) -> None:
         """Lose the pods with the model, or get them back."""
         self.ready, self.pods, self.falls_back = ready, int(ready), falls_back
 

@@ -12,7 +12,7 @@ from recommender_operator.adapters.kinds import BASELINES
 from recommender_operator.adapters.objects import baseline_store as stores
 from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.owned_writes import Claim, ForeignObjectError
-from recommender_operator.adapters.objects.preconditions import Seen
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.controller.kube import ConflictError, KubeError, Object
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import counter_baselines
@@ -28,7 +28,7 @@ UIDS = {model().uid, version().uid}
 
 def claim(*found: Object) -> Claim:
     """Return the claim of a look that observed these baselines."""
-    seen = Seen()
+    seen = ObservedObjects()
     seen.read(BASELINES, [copied(thing) for thing in found])
     return Claim(owners=UIDS, seen=seen)
 

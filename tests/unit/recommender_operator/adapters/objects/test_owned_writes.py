@@ -13,7 +13,7 @@ from recommender_operator.adapters.objects.owned_writes import (
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.objects.preconditions import Seen
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.controller.kube import ConflictError, Object
 from recommender_operator.resources import http_route
 from tests.fakes.documents import copied
@@ -41,7 +41,7 @@ class Rig:
 
     def look(self) -> Claim:
         """Return a claim over the current objects."""
-        seen = Seen()
+        seen = ObservedObjects()
         there = [copied(o) for (kind, _, _), o in self.kube.objects.items() if kind == HTTP_ROUTES]
         seen.read(HTTP_ROUTES, there)
         return Claim(owners={model().uid}, seen=seen)
