@@ -78,7 +78,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interleaving:
-    """Which of two versions users prefer, by their clicks in lists that mix the items of both."""
+    """The preference of users between two versions, by clicks in lists with items of both."""
 
     id: str
     percent: int
@@ -99,7 +99,7 @@ class Interleaving:
 
     @property
     def runs(self) -> bool:
-        """Whether the phase is in progress, in which users get mixed lists."""
+        """True while users get mixed lists."""
         return self.started_at is not None and self.ended_at is None
 
 

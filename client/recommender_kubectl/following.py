@@ -1,4 +1,4 @@
-"""What `watch` makes of one look at a model: a line, and whether the rollout has ended."""
+"""The result of one poll by `watch`: a line, and whether the rollout has ended."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _requested(
     waited: float,
     asked: tuple[str, str] | None,
 ) -> Glance | None:
-    """Return what a request waits for; None if the model's state is the answer to it.
+    """Return the reason that a request waits; None if the model's state is the answer to it.
 
     The status stays old until the operator has looked at the annotation, and a retraining has its
     version one look later.

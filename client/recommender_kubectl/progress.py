@@ -1,4 +1,4 @@
-"""How far a rollout is, and an estimate of the time left, from what its steps took so far."""
+"""Progress of a rollout, and an estimate of the time left by the steps so far."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What the operator made of a request."""
+    """The operator's answer to a request."""
 
     done: bool
     message: str
@@ -132,7 +132,7 @@ def resume(model: Model, versions: Sequence[Version], token: str) -> Request:  #
 
 
 def answer(request: Request, generation: int, model: Model) -> Answer | None:
-    """Return what the operator made of a request; None while it has not answered.
+    """Return the operator's answer to a request; None while there is none.
 
     `generation` is that of the model after the patch.
     """

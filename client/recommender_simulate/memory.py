@@ -1,4 +1,4 @@
-"""What users clicked on last, over one run or several."""
+"""The last clicks of users, over one run or several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What simulated users like: pure, and the same in every process for the same seed."""
+"""Tastes of simulated users: pure, and the same in every process for the same seed."""
 
 from __future__ import annotations
 

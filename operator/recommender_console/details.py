@@ -22,7 +22,7 @@ _JOB_LABEL = f"{fields.GROUP}/job-kind"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Effect:
-    """How far a feature of the served sessions is from the training data."""
+    """Distance of a feature of the served sessions from the training data."""
 
     feature: str
     effect: float

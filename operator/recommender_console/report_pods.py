@@ -95,7 +95,7 @@ class Reports:
         return found
 
     async def _from_pods(self, addresses: tuple[str, ...], artifact: str) -> bytes:
-        """Return what the first pod gives that has it."""
+        """Return the answer of the first pod that has it."""
         failures: list[NoReportError] = []
         for address in addresses[:TRIES]:
             try:

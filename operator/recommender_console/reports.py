@@ -1,4 +1,4 @@
-"""Whether a report is that of a version, and why there is none: pure."""
+"""Checks that a report is that of a version, and reasons that there is none: pure."""
 
 from __future__ import annotations
 

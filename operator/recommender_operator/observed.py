@@ -54,7 +54,7 @@ class VersionObject:
 
     @property
     def was_published(self) -> bool:
-        """Whether it passed its gates and its artifact is there, so that it can serve again."""
+        """True if it passed its gates and its artifact is there, so that it can serve again."""
         gates_held = bool(self.status.gates) and all(gate.passed for gate in self.status.gates)
         return self.status.artifact is not None and gates_held
 
@@ -122,7 +122,7 @@ class ServiceState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Routing:
-    """How a route splits the requests, besides the weights."""
+    """Split of the requests by a route, besides the weights."""
 
     #: Header that assigns users to versions; if it is empty, requests are split.
     experiment: str = ""

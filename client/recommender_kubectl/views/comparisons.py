@@ -110,7 +110,7 @@ def arms(seen: Experiment, style: Style) -> list[str]:
 
 
 def result(seen: Experiment, arm: Arm) -> str:
-    """Return what became of a further version; its test is read once, or never."""
+    """Return the result of a further version; its test is read once, or never."""
     if arm.withdrawn:
         return "Withdrawn"
     return arm.result or ("Not read" if seen.over else "Measuring")

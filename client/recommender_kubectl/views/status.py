@@ -184,7 +184,7 @@ def _running(candidate: Version | None) -> Experiment | None:
 def _verdicts(
     seen: ModelStatus, style: Style, now: datetime.datetime
 ) -> Iterator[tuple[str, str]]:
-    """Yield what decides now: users while an experiment runs, else the step alone."""
+    """Yield the basis of a decision: users while an experiment runs, else the step alone."""
     step = style.word(seen.verdict or "") if seen.candidate else ""
     if seen.experiment is None:
         yield "Verdict", step

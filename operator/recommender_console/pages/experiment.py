@@ -1,4 +1,4 @@
-"""What users did with the candidate and with the champion, as intervals of the difference."""
+"""Outcomes of the candidate's and the champion's users, as intervals of the difference."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _short(one: Step) -> str:
 
 
 def legend() -> Markup:
-    """Return what the marks of the figures mean."""
+    """Return the legend of the figures."""
     entries = (
         ("mark-value", "value, with its interval"),
         ("mark-stable", "value of the stable version"),

@@ -22,7 +22,7 @@ _ORDER = ("Locked", "Failed", "Canary", "Paused")
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What the visitor wants to see."""
+    """Filters and order that the visitor chose."""
 
     namespace: str = ""
     name: str = ""
@@ -149,7 +149,7 @@ def _percent(weight: int | None) -> str:
 
 
 def _attention(model: Model) -> Markup | None:
-    """Return what a person should look at."""
+    """Return the warnings that need a person."""
     alarms = [
         one for one in model.conditions
         if one.type in ("Drifted", "Stalled") and one.status == "True"

@@ -1,4 +1,4 @@
-"""What happened to a model, the newest first, each decision with its numbers."""
+"""Timeline of a model, the newest first, each decision with its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a request comes from a page of the console itself."""
+"""Checks that a request comes from a page of the console itself."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _filter(request: web.Request) -> Filter:
 
 
 def _notice(asked: str, seen: SeenModel) -> str:
-    """Return what became of the visitor's last request."""
+    """Return the result of the visitor's last request."""
     found = _ASKED.fullmatch(asked)
     if found is None:
         return ""

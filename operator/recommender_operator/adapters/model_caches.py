@@ -69,7 +69,7 @@ def watched(children: Sequence[Resource] = CHILDREN, *, selector: str = "") -> W
 
 
 class Urgency(enum.IntEnum):
-    """How soon a model needs a pass; the lowest number is first."""
+    """Urgency of a pass of a model; the lowest number is first."""
 
     #: Somebody changed or deleted it, or asked for an action, and no operator has responded.
     ASKED = 0

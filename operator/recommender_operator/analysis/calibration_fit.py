@@ -61,7 +61,7 @@ class Judged:
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """Why there is no new calibration."""
+    """The reason that there is no new calibration."""
 
     why: str
 
@@ -105,7 +105,7 @@ def judge(
 
 
 def _few(labels: Labels, least: int, where: str) -> str:
-    """Return what is missing of a part of the days; empty if there is enough of both classes."""
+    """Return the shortage of a part of the days; empty if there is enough of both classes."""
     positive = labels.sums["labels"]
     negative = labels.sums["predictions"] - positive
     if min(positive, negative) >= least:

@@ -1,4 +1,4 @@
-"""What the operator does for each cause of drift: docs/drift-reactions.md, in one place."""
+"""The reaction to each cause of drift: docs/drift-reactions.md, in one place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import assert_never
 
 
 class Cause(enum.StrEnum):
-    """Why served requests or their outcomes differ from what a version was trained on."""
+    """Causes by which served requests or their outcomes differ from the training data."""
 
     #: Inputs or scores shifted, on all versions alike.
     INPUT_SHIFT = "InputShift"
@@ -26,7 +26,7 @@ class Cause(enum.StrEnum):
 
 
 class Reaction(enum.StrEnum):
-    """What the operator does."""
+    """Reactions of the operator."""
 
     #: Condition, Event and alert.
     ALERT = "Alert"
@@ -43,7 +43,7 @@ class Reaction(enum.StrEnum):
 
 
 def reactions(cause: Cause) -> frozenset[Reaction]:
-    """Return what the operator does for a confirmed cause."""
+    """Return the reaction to a confirmed cause."""
     match cause:
         case Cause.INPUT_SHIFT:
             # It concerns an older version as much.

@@ -36,7 +36,7 @@ CLEAR = 0.8
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelVerdict:
-    """What the windows say; `through` is the last day of the last window, None before it.
+    """Result of the windows; `through` is the last day of the last window, None before it.
 
     INCONCLUSIVE: no window is full yet. `cause` is that of the last failed window in a row, and
     `since` the first day of the first one. `failing_since` is the first day of the last windows
@@ -65,7 +65,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Window:
-    """What the tests of a week say; `through` is its last day."""
+    """Result of the tests of a week; `through` is its last day."""
 
     week: int
     through: int

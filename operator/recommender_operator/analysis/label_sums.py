@@ -1,4 +1,4 @@
-"""What became of a version's predictions: the collector's sums over users, checked and added up.
+"""Outcomes of a version's predictions: the collector's sums over users, checked and added up.
 
 docs/contracts.md has the answer. Sums add up over days; a user of a day is one cluster.
 """

@@ -53,7 +53,7 @@ class Segment(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SegmentVerdict:
-    """What the last window says about a segment."""
+    """Result of the last window for a segment."""
 
     segment: Segment
     users: int

@@ -11,7 +11,7 @@ from recommender_operator.resources import interleaving_headers
 
 
 class Seen(Protocol):
-    """What is read of a model, its versions and their services."""
+    """The parts of a model, its versions and their services that are read."""
 
     @property
     def spec(self) -> RecommenderModelSpec: ...

@@ -232,7 +232,7 @@ class ReconcileContext(RolloutState):
 
     @property
     def time_stands_still(self) -> bool:
-        """Whether a rollout is paused."""
+        """True while a rollout is paused."""
         return self._rolls_out and (self.spec.paused or self.held)
 
     def _keep_time(self) -> None:

@@ -68,7 +68,7 @@ class RolloutState:
 
     @property
     def stands_in(self) -> bool:
-        """Whether a stand-in is desired, because the version of the spec failed a gate."""
+        """True if a stand-in is desired, because the version of the spec failed a gate."""
         specified = self.versions.get(self.specified)
         if self.recalibration is not None:  # The baseline is no other calibration of it.
             return False
@@ -84,7 +84,7 @@ class RolloutState:
 
     @property
     def desired_training(self) -> TrainingSpec:
-        """How the desired version is trained."""
+        """The training of the desired version."""
         return self._baseline if self.stands_in else self.spec.training
 
     @property
@@ -198,7 +198,7 @@ class RolloutState:
 
     @property
     def desired_routing(self) -> Routing:
-        """How the route splits the requests as decided so far, besides the weights.
+        """The split of requests as decided so far, besides the weights.
 
         If no pod of the version that receives them all would answer, they are split by weight: an
         experiment must not cost the requests that the candidate answers.
@@ -230,7 +230,7 @@ class RolloutState:
 
     @property
     def fresh_answers(self) -> bool:
-        """Whether the fresh champion can answer in the champion's place.
+        """True if the fresh champion can answer in the champion's place.
 
         It was ready, and has the pods to answer by its model. While a standby answers for the
         champion's version, nothing else does.
@@ -247,7 +247,7 @@ class RolloutState:
 
     @property
     def route_agrees(self) -> bool:
-        """Whether the data plane has applied the desired split."""
+        """True if the data plane has applied the desired split."""
         traffic = self.observed.traffic
         return (
             traffic.accepted

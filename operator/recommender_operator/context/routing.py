@@ -1,4 +1,4 @@
-"""How the route splits the requests of a rollout: by users, with copies, and between its arms."""
+"""The split of requests in a rollout: by users, with copies, and between its arms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recommender_operator.resources.assignment_header import Assignment, Further
 def routing_of(
     rollout: RolloutSpec, candidate: VersionObject | None, weights: Mapping[str, int]
 ) -> Routing:
-    """Return what a route does besides the weights while a candidate shares the requests.
+    """Return the routing besides the weights while a candidate shares the requests.
 
     In a shadow phase the candidate has no share, but gets copies.
     """
@@ -40,7 +40,7 @@ def routing_of(
 
 
 def _before_users(rollout: RolloutSpec, candidate: VersionObject) -> Routing:
-    """Return what a route does for a candidate without a share: copies, or mixed lists."""
+    """Return the routing for a candidate without a share: copies, or mixed lists."""
     name, status = candidate.name, candidate.status
     if rollout.shadow is not None and shadows(rollout, status):
         return Routing(shadow=shadow_headers.header(name, rollout.shadow.share))
@@ -106,7 +106,7 @@ def fresh_weight(share: int, *, by_users: bool, elsewhere: int = 0) -> int:
 
 
 def split(experiment: ExperimentStatus | None, weight: int) -> str:
-    """Return what the candidate has a share of: users in an experiment, else requests."""
+    """Return the unit of the candidate's share: users in an experiment, else requests."""
     return "requests" if experiment is None or weight == 100 else "users"
 
 

@@ -1,4 +1,4 @@
-"""Whether the installation allows the service accounts of a spec.
+"""Check that the installation allows the service accounts of a spec.
 
 With a refused account no Job starts, or no version is deployed or changed: to run without the
 account would fail later, and with less to read. What already serves continues.
@@ -16,7 +16,7 @@ from recommender_operator.observed import JobKind, Observed
 
 @dataclasses.dataclass(frozen=True)
 class Accounts:
-    """Why an account is refused, and the remedy; empty if it is allowed."""
+    """The reason that an account is refused, and the remedy; empty if it is allowed."""
 
     training: str = ""
     serving: str = ""

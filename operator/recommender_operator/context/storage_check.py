@@ -1,4 +1,4 @@
-"""Whether the claims that a model names are usable: the condition StorageReady.
+"""Check that the claims of a model are usable: the condition StorageReady.
 
 A Job with a missing claim would wait until its deadline, so no Job starts before its claims are
 usable; serving continues. A Pending claim is usable: many storage classes bind a claim when its

@@ -1,4 +1,4 @@
-"""Which recalibrations of the champion there are, and whether a stored one is still wanted."""
+"""The recalibrations of the champion, and whether a stored one is still wanted."""
 
 from __future__ import annotations
 

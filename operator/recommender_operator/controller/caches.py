@@ -129,7 +129,7 @@ class Caches:
         return kept.get(None) or kept.get(namespace)
 
     def trace(self, namespace: str, parent: str) -> Trace | None:
-        """Return what changes with a parent or any of its children; None if a cache is stale."""
+        """Return a value that changes with any object of a parent; None if a cache is stale."""
         found: list[int] = []
         for resource in self.watched.kinds:
             informer = self.of(resource, namespace)

@@ -107,7 +107,7 @@ class Elector:
 
     @property
     def leads(self) -> bool:
-        """Whether this process may write."""
+        """True if this process may write."""
         try:
             self.fence()
         except NotLeaderError:

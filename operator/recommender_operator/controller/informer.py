@@ -100,7 +100,7 @@ class Informer:
 
     @property
     def current(self) -> bool:
-        """Whether the first list was read and the server has responded lately."""
+        """True if the first list was read and the server has responded lately."""
         return self.synced and self.age <= self._rhythm.stale
 
     @property
@@ -115,7 +115,7 @@ class Informer:
 
     @property
     def synced(self) -> bool:
-        """Whether the first list was read."""
+        """True if the first list was read."""
         return self._synced.is_set()
 
     async def ready(self) -> Store:

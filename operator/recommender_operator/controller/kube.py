@@ -69,12 +69,12 @@ class KubeError(Exception):
 
     @property
     def namespace_terminating(self) -> bool:
-        """Whether creation is impossible because the namespace is being deleted."""
+        """True if creation is impossible because the namespace is being deleted."""
         return NAMESPACE_TERMINATING in self.causes
 
     @property
     def refuses_object(self) -> bool:
-        """Whether the object itself was rejected, so that another try at once is of no use."""
+        """True if the object itself was rejected, so that another try at once is of no use."""
         passes = self.namespace_terminating or self.status in _PASSING
         return 400 <= self.status < 500 and not passes
 

@@ -1,4 +1,4 @@
-"""What an arm's users did, as sums: enough for means, variances and covariances over users.
+"""Sums over an arm's users: enough for means, variances and covariances.
 
 Each user is a vector of components (answers, clicks, revenue, ...). The collector keeps, for each
 arm, the number of users, the sum of each component and of the product of each pair. Moments of

@@ -81,7 +81,7 @@ def differing(interaction: Interaction, alpha: float) -> str:
 
 
 def weekdays(days: float) -> str:
-    """Return what the measured time of an experiment that is over means for weekdays."""
+    """Return a note on the weekdays that a finished experiment covered."""
     if days < _WEEK - _NEAR:
         return f"{days:.1f} days were measured: the result may reflect only some weekdays"
     rest = days % _WEEK
@@ -94,7 +94,7 @@ def weekdays(days: float) -> str:
 
 
 def seasonality(min_days: float) -> str:
-    """Return what the shortest time means for weekdays; empty if it is whole weeks."""
+    """Return a note on the weekdays in the shortest time; empty if it is whole weeks."""
     if min_days < _WEEK:
         return (
             f"minDays {min_days:g} is less than a week: a result may reflect only some "

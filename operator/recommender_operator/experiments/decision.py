@@ -87,7 +87,7 @@ def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
 
 
 def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Watched]) -> Decision:
-    """Return what every decision reports."""
+    """Return the part of the report that every decision has."""
     phase = phases[-1].beside(phases[-1].candidate)
     tested = [p for each in phases if (p := sample_ratio.p_value(each)) is not None]
     return Decision(

@@ -77,7 +77,7 @@ class Pair:
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough users for any test."""
+        """True if there are enough users for any test."""
         least = min(self.champion_users, self.candidate_users)
         return least >= MIN_USERS and self.contributors >= MIN_CONTRIBUTORS
 

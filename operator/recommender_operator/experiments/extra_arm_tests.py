@@ -112,7 +112,7 @@ def _ahead(plan: Plan, phase: Phase, versions: Sequence[str]) -> dict[str, bool]
 
 
 def doubts(plan: Plan, phase: Phase, watched: Mapping[Metric, harm.Watched]) -> tuple[str, ...]:
-    """Return what keeps a version that passed its test from being promoted.
+    """Return the obstacles to promoting a version that passed its test.
 
     `phase`: beside the champion alone.
     """

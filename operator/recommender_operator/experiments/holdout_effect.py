@@ -1,4 +1,4 @@
-"""What a recommender gains over its fallbacks: everybody else compared with the holdout.
+"""The gain of a recommender over its fallbacks: all other users compared with the holdout.
 
 The measure lasts for months and is looked at at any time, so the intervals are those of
 confidence sequences, two-sided and for all metrics together. It decides nothing.
@@ -27,7 +27,7 @@ class Gains:
 
 
 def gains(phase: Phase) -> Gains:
-    """Return what the others gain over the holdout, the champion of the phase.
+    """Return the gain of the others over the holdout, the champion of the phase.
 
     Without what users did before (CUPED): a measure that was started again with the same users
     would then subtract an effect of the holdout.

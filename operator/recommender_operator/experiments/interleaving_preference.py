@@ -1,4 +1,4 @@
-"""Which of two versions users prefer, by their clicks in lists that mix the items of both.
+"""The preference of users between two versions, by clicks in lists with items of both.
 
 Every user sees items of both side by side, so differences between users cancel, and a preference
 shows with far fewer users than two arms need. It says which version is preferred, not by how much

@@ -49,7 +49,7 @@ class Novelty:
 
     @property
     def changes(self) -> bool:
-        """Whether the difference changes, beyond chance.
+        """True if the difference changes, beyond chance.
 
         The interval is of one metric alone, so with a p-value that is the one that counts.
         """

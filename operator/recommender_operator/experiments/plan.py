@@ -1,4 +1,4 @@
-"""What an experiment is to decide, and what was measured: the input of `decision.decide`.
+"""The question of an experiment and its measurements: the input of `decision.decide`.
 
 The content of `spec.experiment`, as plain values.
 """

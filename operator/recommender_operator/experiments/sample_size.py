@@ -1,4 +1,4 @@
-"""How many users an experiment needs, and whether the rest of them can still change its end."""
+"""Planned users of an experiment, and whether the rest of them can still change its end."""
 
 from __future__ import annotations
 

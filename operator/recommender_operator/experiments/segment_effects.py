@@ -1,4 +1,4 @@
-"""Whose effect is it: the metrics by segment of the users.
+"""Effects by segment of the users.
 
 Many segments are looked at, so some of them differ by chance: p-values are corrected by Holm over
 all segments and metrics, and intervals by Bonferroni. Whether the effect differs between the
@@ -49,7 +49,7 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """Whether the relative difference of a metric differs between the segments of a feature.
+    """True if the relative difference of a metric differs between the segments of a feature.
 
     `p_value`: corrected by Holm over all metrics and features.
     """

@@ -1,4 +1,4 @@
-"""What keeps a candidate from promotion for the users of a segment.
+"""Protection of segments: a loss of their users keeps a candidate from promotion.
 
 Only features with a `largestLoss` protect. A protection that could not be tested is none, so its
 cause is a doubt too: otherwise a misspelt name, or a version that fails for one kind of users and
@@ -13,7 +13,7 @@ from recommender_operator.experiments.segment_effects import Report
 
 
 def doubts(plan: Plan, report: Report) -> tuple[str, ...]:
-    """Return what was found at the planned users, and stays so."""
+    """Return the finding at the planned users, which stays."""
     harmed = [
         f"{named(each)}: {described(each.comparison)}: these users lose more than the largestLoss "
         "of their segment, beyond chance over all segments"
@@ -40,7 +40,7 @@ def missing(plan: Plan, report: Report) -> str:
 
 
 def hints(report: Report) -> tuple[str, ...]:
-    """Return what a person can correct before the planned users are reached."""
+    """Return the problems that a person can correct before the planned users are reached."""
     return tuple(map(_unsaid, report.unsaid))
 
 

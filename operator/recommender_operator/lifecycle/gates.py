@@ -110,7 +110,7 @@ def _may_lack(gate: Gate, champion: Champion | None) -> bool:
 
 
 def _favored(champion: Champion | None) -> str:
-    """Return what limits a comparison with the champion, if anything does."""
+    """Return the limits of a comparison with the champion, if there are any."""
     if champion is None or not champion.saw_test_rows:
         return ""
     seen = champion.saw_test_rows

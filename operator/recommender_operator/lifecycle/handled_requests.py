@@ -1,4 +1,4 @@
-"""What a model would forget if it were restored without its status: handled requests.
+"""Copies of the handled requests, for a model that is restored without its status.
 
 A backup has the versions with their status and the spec of the model, but the status of a model
 that is applied again is empty. Its champion therefore keeps a copy of the requests. Otherwise an

@@ -32,7 +32,7 @@ def page(others: CollectorRegistry, models: ModelGauges, accept: str) -> tuple[b
 
 
 def app(others: CollectorRegistry, models: ModelGauges) -> App:
-    """Return what answers scrapes; queries of single metrics find those of models no more than
+    """Return the WSGI app for scrapes; queries of single metrics find those of models no more than
     the library does.
     """
     library: App = make_wsgi_app(others)

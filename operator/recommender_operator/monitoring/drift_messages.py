@@ -1,4 +1,4 @@
-"""What drifted, in words: for the condition, the Event and the reason of a retraining."""
+"""Texts about a drift: for the condition, the Event and the reason of a retraining."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_NAMED = 5
 
 
 def what(ctx: ReconcileContext, cause: Cause) -> str:
-    """Return what drifted, for the name of a retraining."""
+    """Return the subject of a drift, for the name of a retraining."""
     if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
         return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
     if cause is Cause.SEGMENT_DRIFT:

@@ -1,4 +1,4 @@
-"""What the recommender gains over its fallbacks, in the status of the model.
+"""The gain of the recommender over its fallbacks, in the status of the model.
 
 It is read and written once an hour: it changes slowly, and each write costs the API server. A new
 measure is read more often, so that whoever sets a holdout soon sees that it works.
@@ -63,7 +63,7 @@ def measure_holdout(ctx: ReconcileContext) -> None:
 
 
 def _read(ctx: ReconcileContext, before: HoldoutStatus) -> HoldoutStatus:
-    """Return what the collector says; the former numbers stay if it says nothing of use."""
+    """Return the collector's numbers; the former ones stay if it has none of use."""
     reading = ctx.observed.holdout
     if reading is None:  # it was not time when the pass began
         return before if before.message else _said(before, "nothing was read yet")
@@ -107,7 +107,7 @@ def _at(seconds: float) -> datetime.datetime:
 
 
 def _mode(ctx: ReconcileContext) -> str:
-    """Return what differs in Knative mode, where only the newest revision has pods to change."""
+    """Return the difference in Knative mode, where only the newest revision has pods to change."""
     if ctx.spec.rollout.traffic is not TrafficMode.KNATIVE or ctx.candidate is None:
         return ""
     return "; in Knative mode the champion gets a changed setting when the rollout has ended"

@@ -90,7 +90,7 @@ def _of(
 
 
 def _before(champion: VersionObject) -> Scale:
-    """Return what former recalibrations did to the network of the champion."""
+    """Return the effect of former recalibrations on the network of the champion."""
     made = champion.spec.recalibration
     return Scale() if made is None else Scale(made.total_slope, made.total_shift)
 

@@ -60,7 +60,7 @@ def compare_with_previous(ctx: ReconcileContext, candidate: VersionObject) -> bo
 
 
 def told(ctx: ReconcileContext, champion: VersionObject) -> str:
-    """Return what the last comparison says, for the condition; empty if none is wanted."""
+    """Return the result of the last comparison, for the condition; empty if none is wanted."""
     previous = ctx.previous
     if previous is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(ctx):
         return ""

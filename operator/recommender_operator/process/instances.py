@@ -42,7 +42,7 @@ def is_labelled(raw: Object, instance: str) -> bool:
 
 
 class Claim(enum.Enum):
-    """Which release manages a model, by its label and the release in its status."""
+    """The release that manages a model, by its label and the release in its status."""
 
     OURS = enum.auto()
     #: No release manages it; this release may claim it.

@@ -22,7 +22,7 @@ async def read_collector(
     versions: Iterable[VersionObject],
     now: datetime.datetime | None = None,
 ) -> Readings:
-    """Return what users did in the experiment that runs, or in the interleaving before it, with
+    """Return the counts of the experiment that runs, or of the interleaving before it, with
     the champion's answers, and in the measure of the holdout.
 
     None for what there is none of, and for a measure whose numbers are new enough at `now`. All

@@ -31,7 +31,7 @@ Again = Callable[[], Awaitable[Answers]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Rest:
-    """What the last full pass read; it holds until either clock shows the end."""
+    """The reads of the last full pass; they hold until either clock shows the end."""
 
     trace: Trace
     answers: Answers

@@ -242,7 +242,7 @@ class Observer:
 
 
 def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: TrafficView) -> set[str]:
-    """Return what serves, or is about to: a window starts before the requests."""
+    """Return the versions that serve, or are about to: a window starts before the requests."""
     names = {name for name, weight in view.traffic.weights.items() if weight > 0}
     names |= {version.name for version in versions if version.status.weight > 0}
     rolling = {"SmokeTesting", "Canary"}

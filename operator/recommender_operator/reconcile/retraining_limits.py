@@ -28,7 +28,7 @@ _TRAINING = frozenset(
 
 @dataclasses.dataclass
 class _Model:
-    """What is known of a model since its last pass."""
+    """The knowledge of a model since its last pass."""
 
     looked_at: datetime.datetime
     is_training: bool = False

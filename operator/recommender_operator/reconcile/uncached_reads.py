@@ -1,4 +1,4 @@
-"""What a pass reads that no cache has: claims, foreign routes, the cluster's APIs, erasures."""
+"""Reads of a pass that no cache has: claims, foreign routes, the cluster's APIs, erasures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Claims = Mapping[str, Claim | None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked:
-    """What is read for a model; small, because it is kept for each model at rest."""
+    """The answers for a model; small, because they are kept for each model at rest."""
 
     namespace: str
     name: str
@@ -42,7 +42,7 @@ class _Asked:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """What was read, as a decision uses it."""
+    """The answers, as a decision uses them."""
 
     claims: Claims
     rivals: tuple[Rival, ...]
@@ -67,7 +67,7 @@ class UncachedReads:
         self._hosts = hosts
 
     async def platform(self, spec: RecommenderModelSpec) -> Platform:
-        """Return what the cluster lacks for a model."""
+        """Return the APIs that the cluster lacks for a model."""
         return await self._platform.of(spec)
 
     async def claims(self, model: ModelObject) -> Claims:
@@ -130,7 +130,7 @@ def _asked(observed: Observed) -> _Asked:
 
 
 def answers(observed: Observed) -> Answers:
-    """Return what the reads of a pass found."""
+    """Return the answers to the reads of a pass."""
     return Answers(
         claims=observed.claims,
         rivals=observed.rivals,

@@ -1,4 +1,4 @@
-"""What keeps a version answering while nodes are drained, lost or upgraded."""
+"""PodDisruptionBudgets and spreading: a version answers while nodes are drained or lost."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ TIMES = 4
 
 
 def salt(model: ModelObject) -> str:
-    """Return what the groups depend on, besides the users.
+    """Return the settings that the groups depend on, besides the users.
 
     It survives that the model is created again, for example from a backup.
     """

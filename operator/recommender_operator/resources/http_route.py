@@ -136,7 +136,7 @@ def _set_by(routing: Routing) -> dict[str, str]:
 
 
 def _headers(values: Mapping[str, str]) -> Manifest:
-    """Return what happens to headers that only the operator and its transformers may set."""
+    """Return the filters of headers that only the operator and its transformers may set."""
     removed = [name for name in _OURS if name not in values]
     if not values:
         return {"remove": removed}

@@ -1,4 +1,4 @@
-"""Which features a transformer reports so that labels are watched by their values."""
+"""The features by whose values labels are monitored; a transformer reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pods of models reach, and who reaches Triton and the workers of a training.
+"""NetworkPolicies: traffic from pods of models, and to Triton and the workers of a training.
 
 Triton's protocols know no users, and would answer every pod of the cluster. The transformers run
 graphs of a model's owner beside the history of users, and Jobs read all of the raw data, so none
@@ -180,7 +180,7 @@ def _metrics(options: Options) -> Manifest:
 
 
 def _transformer(model: ModelObject, version: str, options: Options) -> Manifest:
-    """Return what a transformer calls: Triton, other versions, the store, the collector, traces.
+    """Return the peers of a transformer: Triton, other versions, store, collector, traces.
 
     Whoever reaches the Gateway reaches a transformer, so no rule restricts its clients.
     """

@@ -43,7 +43,7 @@ _CLOSED = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExperimentResult:
-    """What an experiment says about the step in progress."""
+    """Result of an experiment for the step in progress."""
 
     verdict: str
     message: str
@@ -164,7 +164,7 @@ def _counted_until(ctx: ReconcileContext, watermark: float) -> datetime.datetime
 def _found(
     decided: Decision, phases: Sequence[Phase], lag: str, days: float
 ) -> experiment_record.Finding:
-    """Return what a pass found; `lag` is why the numbers are not about now."""
+    """Return the result of a pass; `lag` is the reason that the numbers are not about now."""
     if lag and decided.kind is not Kind.ROLL_BACK:
         # Older events can prove a loss, but the newest ones are missing for anything else.
         harmed = {arm.version: arm.harmed for arm in decided.further}

@@ -1,4 +1,4 @@
-"""What a pass found about an experiment, in the status of its version; bounded."""
+"""Records of an experiment's results, in the status of its version; bounded."""
 
 from __future__ import annotations
 

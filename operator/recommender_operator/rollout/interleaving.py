@@ -53,7 +53,7 @@ class _Finding:
 
     @property
     def is_mute(self) -> bool:
-        """Whether it has no number by which the phase could ever be decided."""
+        """True if it has no number by which the phase could ever be decided."""
         return self.verdict == ERROR or self.seen is None
 
 
@@ -192,7 +192,7 @@ def _late(ctx: ReconcileContext, record: InterleavingStatus, found: _Finding) ->
 
 
 def _judged(ctx: ReconcileContext, record: InterleavingStatus) -> _Finding:
-    """Return what the collector's answer says, or why it says nothing."""
+    """Return the result by the collector's answer, or why there is none."""
     reading = ctx.observed.experiment
     if reading is None or reading.error:
         error = "its users were not read yet" if reading is None else reading.error

@@ -30,7 +30,7 @@ def _stable(ctx: ReconcileContext) -> str | None:
 
 
 def beside(ctx: ReconcileContext, record: StepRecord) -> str | None:
-    """Return what a step is compared with: the fresh champion, or else the version beside it.
+    """Return the reference of a step: the fresh champion, or else the version beside it.
 
     The fresh one gets requests neither in a shadow phase nor at weight 100.
     """
@@ -133,7 +133,7 @@ def _limits(ctx: ReconcileContext, record: StepRecord) -> AnalysisSpec:
 
 
 def _compared(stable: WindowStats | None, record: StepRecord) -> WindowStats | None:
-    """Return what a candidate is compared with; copies are no sessions, so have no features."""
+    """Return the reference of a candidate; copies are no sessions, so have no features."""
     if stable is None or not record.is_shadow:
         return stable
     return dataclasses.replace(stable, features={})

@@ -53,7 +53,7 @@ def _refusals(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
 
 
 def _failed_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
-    """Return what is wrong with the ScaledObjects of the model."""
+    """Return the problems of the ScaledObjects of the model."""
     scaling, found = ctx.observed.scaling, []
     if scaling.waits:
         ctx.requeue(SCALING_POLL)

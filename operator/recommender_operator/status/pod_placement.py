@@ -34,7 +34,7 @@ def set_condition(ctx: ReconcileContext) -> None:
 
 
 def _found(ctx: ReconcileContext) -> list[tuple[str, str]]:
-    """Return what waits for a node, by version: what the scheduler says, and the remedy."""
+    """Return the versions that wait for a node: the scheduler's message, and the remedy."""
     serving = [
         (name, _words(service.unscheduled, _SERVING))
         for name, service in sorted(ctx.observed.services.items())

@@ -1,4 +1,4 @@
-"""Which changes of a model's status may be written by a later pass.
+"""Changes of a model's status that a later pass may write.
 
 Most status changes in a rollout repeat the progress of a version, which is in the version's own
 status too. In a series of passes, only the last one needs to write them.

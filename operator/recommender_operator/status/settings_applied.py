@@ -47,7 +47,7 @@ Spec = RecommenderModelSpec
 
 @dataclasses.dataclass(frozen=True)
 class Requirement:
-    """What another setting must be, so that some fields have an effect."""
+    """Value of another setting without which some fields have no effect."""
 
     fields: tuple[str, ...]
     needed: str
@@ -207,7 +207,7 @@ def _why_not(platform: Platform, namespace: str, *, there: bool, what: str) -> s
 
 
 def _default_hiding(ctx: ReconcileContext) -> str:
-    """Return what the default of `serving.hide` needs, where that is missing."""
+    """Return the missing requirements of the default of `serving.hide`."""
     platform, hidden = ctx.observed.platform, ctx.spec.serving.hide
     why = _why_not(platform, ctx.model.namespace, there=platform.store, what="store")
     if not hidden or not why:

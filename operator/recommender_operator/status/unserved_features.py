@@ -30,7 +30,7 @@ class Named(NamedTuple):
 
 
 def lacking(ctx: ReconcileContext) -> Iterator[str]:
-    """Return what has no effect in the champion or the version of the spec, and what to do."""
+    """Return the settings without effect in the champion or the spec, and the remedy."""
     named = list(_named(ctx.spec))
     if not named:
         return

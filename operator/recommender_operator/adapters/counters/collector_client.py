@@ -1,4 +1,4 @@
-"""What users did, from the collector; people see why if it cannot be read."""
+"""The client of the collector: counts of what users did, or the error that people see."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UsersReader(Protocol):
         ...
 
     async def outcomes(self, model: ModelObject, version: str) -> CollectorReading:
-        """Return what became of the predictions of a version, or why it is unknown."""
+        """Return the outcomes of a version's predictions, or why they are unknown."""
         ...
 
     async def measure(self, model: ModelObject, measure: str) -> CollectorReading:
@@ -55,7 +55,7 @@ class ErasuresReader(Protocol):
     """Reads how far erasures are; never raises."""
 
     async def erasures(self, namespace: str, model: str) -> CollectorReading:
-        """Return what the collector says about the erasures of a model, or why it is unknown."""
+        """Return the collector's report on the erasures of a model, or why it is unknown."""
         ...
 
 

@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class _Gates:
-    """What bounds the reads of one sample."""
+    """Bounds of the reads of one sample."""
 
     usual: asyncio.Semaphore
     large: asyncio.Semaphore

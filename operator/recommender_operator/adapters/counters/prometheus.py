@@ -67,7 +67,7 @@ class Queries:
         return aiohttp.ClientSession(timeout=TIMEOUT)
 
     async def ask(self, url: str, query: str, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """Return what `parse` returns for the response of a server to an instant query.
+        """Parse the response of a server to an instant query.
 
         Raises:
             ExchangeError: the server did not answer, or with an error.

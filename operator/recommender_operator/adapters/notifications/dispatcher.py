@@ -35,7 +35,7 @@ _PASSING = frozenset({401, 408, 429})
 
 
 class Result(enum.StrEnum):
-    """What is counted of each receiver."""
+    """The results that are counted for each receiver."""
 
     DELIVERED = "delivered"
     #: A try that failed; another one follows.
@@ -71,7 +71,7 @@ class Tools:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Failure:
-    """Why a try failed; its text has nothing that is secret."""
+    """Failure of a try; its text has nothing that is secret."""
 
     text: str
     #: Whether another try makes sense.

@@ -109,7 +109,7 @@ def _true_conditions(job: Object) -> list[Object]:
 
 
 def _waits_for(job: Object, own: Sequence[Object]) -> tuple[str, str]:
-    """Return what a running Job, or the first blocked worker of a group, waits for."""
+    """Return the reason that a running Job, or the first blocked worker of a group, waits."""
     for condition in _true_conditions(job):
         if condition.get("type") == "Suspended":
             return "Suspended", redaction.head(str(condition.get("message") or ""))

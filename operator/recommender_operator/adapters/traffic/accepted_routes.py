@@ -1,4 +1,4 @@
-"""What the Gateway controllers report of a route."""
+"""The status of a route, as the Gateway controllers report it."""
 
 from __future__ import annotations
 

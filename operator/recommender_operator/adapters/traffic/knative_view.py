@@ -1,4 +1,4 @@
-"""What KServe and Knative report of a model: its InferenceService and its revisions."""
+"""The state of a model in KServe and Knative: its InferenceService and its revisions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class KnativeView:
 
     @property
     def settled(self) -> bool:
-        """Whether the newest revision is ready and belongs to the latest version."""
+        """True if the newest revision is ready and belongs to the latest version."""
         made = self.predictor.get("latestCreatedRevision")
         ready = self.predictor.get("latestReadyRevision")
         return bool(made) and made == ready and self.version_of(made) == self.top

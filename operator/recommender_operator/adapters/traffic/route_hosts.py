@@ -50,7 +50,7 @@ class _Metadata(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Route(msgspec.Struct, gc=False):
-    """What counts of a route; its CRD may be older than its rules, so any field may be null."""
+    """The fields of a route that count; its CRD may be older than its rules: any may be null."""
 
     metadata: _Metadata
     spec: _Spec | None = None

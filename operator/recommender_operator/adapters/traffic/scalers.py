@@ -1,4 +1,4 @@
-"""What scales the pods of a version in Gateway mode: autoscalers, or KEDA's ScaledObjects.
+"""Scaling of a version's pods in Gateway mode: by autoscalers, or by KEDA's ScaledObjects.
 
 Never both: two autoscalers of one Deployment would overwrite each other's number. A change from
 one to the other first deletes, and waits until nothing of the former is there. Meanwhile nobody
@@ -73,7 +73,7 @@ class Scalers:
     def state(
         self, subject: Subject, services: Iterable[tuple[str, Object]], *, by_keda: bool
     ) -> Scaling:
-        """Return what is wrong with the ScaledObjects of services, and whether they wait."""
+        """Return the problems of the ScaledObjects of services, and whether they wait."""
         found = [
             self._scaled(subject, version, component, service, by_keda=by_keda)
             for version, service in services

@@ -216,7 +216,7 @@ def _by_component(
 
 
 def _obstacle(groups: Sequence[Sequence[Object]]) -> tuple[str, str]:
-    """Return what prevents the newest pod of a component from working."""
+    """Return the reason that the newest pod of a component does not work."""
     for pods in groups:
         by_age = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
         if by_age and (found := podstates.obstacle(by_age[-1])) != ("", ""):

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+from recommender_operator.adapters import model_caches
 from recommender_operator.controller import login, probes
 from recommender_operator.controller.election import LostLeaseError
 from recommender_operator.controller.health import StaleError
@@ -140,13 +141,14 @@ class FilledCaches:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
+        self.watched = model_caches.watched()
 
     async def start(self) -> None:
         self._changed()
 
     async def stop(self) -> None: ...
 
-    def models(self) -> list[tuple[str, str]]:
+    def parents(self) -> list[tuple[str, str]]:
         return [("team", "movies")]
 
 
