@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from recommender_operator.analysis import intervals, sequential
+from recommender_operator.analysis import sequential
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.version import MetricVerdict
@@ -37,7 +37,7 @@ class Share:
         """Both ends of the interval, as fields of a MetricVerdict; empty without trials."""
         if not self.trials:
             return {}
-        low, high = intervals.of_share(self.hits, self.trials, METRIC_ALPHA)
+        low, high = sequential.share_interval(self.hits, self.trials, METRIC_ALPHA)
         return {"low": low, "high": high}
 
     def above(self, limit: float, alpha: float = METRIC_ALPHA) -> bool:
@@ -197,7 +197,7 @@ def _interval(histogram: Histogram, q: float, alpha: float) -> dict[str, float |
     """Return both ends of a quantile's interval, as fields of a MetricVerdict."""
     if not histogram.total:
         return {}
-    low, high = intervals.of_quantile(histogram, q, alpha)
+    low, high = sequential.quantile_interval(histogram, q, alpha)
     return {"low": _milliseconds(low), "high": _milliseconds(high)}
 
 

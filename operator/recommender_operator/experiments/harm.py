@@ -1,4 +1,4 @@
-"""Harm: looked at at every look, so tested by confidence sequences.
+"""Harm: tested at every look, so by confidence sequences.
 
 The level is split over all metrics of the experiment: the probability that a candidate that harms
 in none of them is rolled back for harm at any look of a phase is at most alpha. Each phase is

@@ -26,7 +26,7 @@ class Gains:
     problem: str = ""
 
 
-def gains(phase: Phase) -> Gains:
+def holdout_gains(phase: Phase) -> Gains:
     """Return the gain of the others over the holdout, the champion of the phase.
 
     Without what users did before (CUPED): a measure that was started again with the same users

@@ -28,7 +28,7 @@ def _first(between: str, texts: list[str]) -> str:
     return between.join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def told(ctx: ReconcileContext, cause: Cause, champion: str) -> str:
+def drift_message(ctx: ReconcileContext, cause: Cause, champion: str) -> str:
     """Return a confirmed cause with its numbers."""
     drift, name = ctx.status.drift, what(ctx, cause)
     match cause:

@@ -168,14 +168,14 @@ def _react(ctx: ReconcileContext, champion: VersionObject) -> None:
     obstacle = _obstacle(ctx, champion)
     if obstacle is None:
         obstacle = _start(ctx, champion, drift_messages.what(ctx, found[0]))
-    told = ". ".join(drift_messages.told(ctx, cause, champion.name) for cause in found)
-    back = revert_to_previous.told(ctx, champion)
+    told = ". ".join(drift_messages.drift_message(ctx, cause, champion.name) for cause in found)
+    back = revert_to_previous.comparison_message(ctx, champion)
     does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
     message = told[: max(0, MAX_MESSAGE - len(does))] + does
     reason = _REASONS[found[0]]
     if ctx.condition(ConditionType.DRIFTED, "True", reason, message):
         ctx.warn(reason, message)
-    revert_to_previous.tell(ctx, back)
+    revert_to_previous.report_comparison(ctx, back)
 
 
 def _time(ctx: ReconcileContext) -> None:

@@ -78,7 +78,7 @@ def _read(ctx: ReconcileContext, before: HoldoutStatus) -> HoldoutStatus:
         phase = read_phase(
             reading.body, before.id, weights, holdout_users.HELD, holdout_users.OTHERS
         )
-        found = gaining.gains(phase)
+        found = gaining.holdout_gains(phase)
         began = since(reading.body)
         start = before.since if began is None else _at(began)
     except (ValueError, ArithmeticError) as error:

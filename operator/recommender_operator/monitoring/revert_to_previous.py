@@ -59,7 +59,7 @@ def compare_with_previous(ctx: ReconcileContext, candidate: VersionObject) -> bo
     return True
 
 
-def told(ctx: ReconcileContext, champion: VersionObject) -> str:
+def comparison_message(ctx: ReconcileContext, champion: VersionObject) -> str:
     """Return the result of the last comparison, for the condition; empty if none is wanted."""
     previous = ctx.previous
     if previous is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(ctx):
@@ -81,7 +81,7 @@ def told(ctx: ReconcileContext, champion: VersionObject) -> str:
     )
 
 
-def tell(ctx: ReconcileContext, said: str) -> None:
+def report_comparison(ctx: ReconcileContext, said: str) -> None:
     """Send a proposal as an Event, once; `said` is what the condition says."""
     before = find(ctx.model.status.conditions, ConditionType.DRIFTED)
     if said.startswith(ROLLBACK_PROPOSED) and (

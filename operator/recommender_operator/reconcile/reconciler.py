@@ -220,7 +220,7 @@ class Reconciler:
         snapshot = await self._observer.observe(raw, self._now())
         if await self._executor.adopt(snapshot):  # Their pods are known only after that.
             return 0.0
-        told = self._notify(snapshot.observed.model, snapshot.observed.versions)
+        to_send = self._notify(snapshot.observed.model, snapshot.observed.versions)
         decision = self._decide(snapshot.observed, now := self._now())
         if (answered := await self._smoke_runner.answers(snapshot, decision)) is not None:
             self._metrics.actions.labels(action=RunSmoke.__name__).inc()
@@ -248,7 +248,7 @@ class Reconciler:
             self._forget(key)
             return None
         if written:
-            self._reduce(key, snapshot, decision, told=told)
+            self._reduce(key, snapshot, decision, to_send=to_send)
         after = decision.requeue_after
         wait = self._longest_wait if after is None else after.total_seconds()
         return min(wait, self._longest_wait if written else SOON)
@@ -277,9 +277,9 @@ class Reconciler:
             raise
         return decision, projected
 
-    def _reduce(self, key: Key, snapshot: Snapshot, decision: Decision, *, told: bool) -> None:
+    def _reduce(self, key: Key, snapshot: Snapshot, decision: Decision, *, to_send: bool) -> None:
         """Let the next passes read only what may have changed, and the counters of a window."""
-        if not told:
+        if not to_send:
             again = self._observer.uncached.again(snapshot.observed)
             self._polling.idle.end_pass(key, snapshot, decision, again)
         window = decision.filling

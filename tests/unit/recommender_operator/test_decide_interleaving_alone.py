@@ -6,7 +6,7 @@ import pytest
 
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.experiment_worlds import until
-from tests.unit.recommender_operator.mixed_worlds import (
+from tests.unit.recommender_operator.interleaving_worlds import (
     HOUR,
     ROLLOUT,
     SERVING,

@@ -12,7 +12,7 @@ from recommender_operator.lifecycle import recalibrated_gates
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
-from tests.unit.recommender_operator.test_decide_causes import FEWER, SWAPPED, labelled
+from tests.unit.recommender_operator.test_decide_drift_causes import FEWER, SWAPPED, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World
 

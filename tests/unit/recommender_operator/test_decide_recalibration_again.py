@@ -15,7 +15,7 @@ from recommender_operator.observed import CollectorReading, JobKind, VersionObje
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import look, settle
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
-from tests.unit.recommender_operator.test_decide_causes import EPOCH, FEWER, USUAL, labelled
+from tests.unit.recommender_operator.test_decide_drift_causes import EPOCH, FEWER, USUAL, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.test_decide_recalibration import drifted, made
 from tests.unit.recommender_operator.world import World

@@ -30,7 +30,6 @@ from recommender_operator.adapters.kinds import (
     REVISIONS,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
-from recommender_operator.adapters.traffic import refused_accounts
 from recommender_operator.adapters.traffic.knative_view import (
     KnativeView,
     condition_of,
@@ -43,10 +42,11 @@ from recommender_operator.adapters.traffic.traffic_port import (
     TrafficView,
     service_state,
 )
+from recommender_operator.api import service_accounts
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.version import TERMINAL
 from recommender_operator.controller.kube import Kube, Object
-from recommender_operator.observed import PLAIN, Routing, ServiceState, TrafficState
+from recommender_operator.observed import PLAIN, ModelObject, Routing, ServiceState, TrafficState
 from recommender_operator.resources import (
     disruption_budgets,
     inference_service,
@@ -56,6 +56,7 @@ from recommender_operator.resources import (
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import foreign, is_the_same, owned_by
 
+_ACCOUNT = "serviceAccountName"
 #: Annotation with the version that the stable version replaces as the latest.
 RETIRING = f"{GROUP}/retiring"
 
@@ -228,7 +229,7 @@ class KnativeTraffic:
             manifest["metadata"]["annotations"][RETIRING] = retiring
         namespace, name = subject.model.namespace, subject.model.name
         stored = await self._objects.read(INFERENCE_SERVICES, namespace, name, subject.claim)
-        refused_accounts.keep_stored(manifest, stored, subject.model, self._options)
+        _keep_stored_account(manifest, stored, subject.model, self._options)
         return await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
     async def _complete(self, subject: Subject, service: Object) -> None:
@@ -282,3 +283,29 @@ def _gives_way(subject: Subject, view: KnativeView, version: str) -> bool:
 def _on_its_way(subject: Subject, version: str) -> bool:
     found = subject.versions.get(version)
     return found is not None and found.status.stage not in TERMINAL
+
+
+def _keep_stored_account(
+    manifest: Object, stored: Object | None, model: ModelObject, options: Options
+) -> None:
+    """Give a manifest the account of the stored object if that of the spec is refused.
+
+    Each write, also one that takes requests from a bad version, has the whole template. With a
+    refused account it could be rejected, or start pods as that account.
+
+    It also keeps the digest of the settings, so that the account is applied once it is allowed.
+    """
+    placed = model.spec.serving.scheduling
+    wanted = placed.service_account_name if placed is not None else None
+    if not service_accounts.refusal("", wanted, model.namespace, options.service_accounts):
+        return
+    was: Object = stored or {"metadata": {}, "spec": {"predictor": {}}}
+    _copy(_ACCOUNT, was["spec"]["predictor"], manifest["spec"]["predictor"])
+    notes = was["metadata"].get("annotations") or {}
+    _copy(labels.SERVING_DIGEST, notes, manifest["metadata"]["annotations"])
+
+
+def _copy(key: str, source: Object, target: Object) -> None:
+    target.pop(key, None)
+    if key in source:
+        target[key] = source[key]

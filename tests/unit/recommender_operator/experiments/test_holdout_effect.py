@@ -10,7 +10,7 @@ import pytest
 from recommender_operator.experiments import sample_ratio
 from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.experiment_metrics import Metric
-from recommender_operator.experiments.holdout_effect import ALPHA, METRICS, gains
+from recommender_operator.experiments.holdout_effect import ALPHA, METRICS, holdout_gains
 from recommender_operator.experiments.plan import Phase
 from recommender_serving.domain.types import Source
 from recommender_serving.experiments.assignment import parse_experiment
@@ -33,7 +33,7 @@ def phase(held: Moments, others: Moments, mixed: int = 0) -> Phase:
 
 
 def test_a_gain_is_that_of_the_others_with_an_interval() -> None:
-    found = gains(phase(arm(1, 5000), arm(2, 20_000, click=0.13)))
+    found = holdout_gains(phase(arm(1, 5000), arm(2, 20_000, click=0.13)))
     assert not found.problem
     assert tuple(each.metric for each in found.comparisons) == METRICS
     clicks = found.comparisons[0]
@@ -48,8 +48,8 @@ def test_a_gain_is_that_of_the_others_with_an_interval() -> None:
 def test_what_users_did_before_is_not_subtracted() -> None:
     """In a measure that was started again, the holdout had an effect on it already."""
     held, others = drawn(1, 5000), drawn(2, 20_000, click=0.13)
-    plain = gains(phase(moments(held), moments(others)))
-    shifted = gains(phase(moments(scaled(held, "before", 0.5)), moments(others)))
+    plain = holdout_gains(phase(moments(held), moments(others)))
+    shifted = holdout_gains(phase(moments(scaled(held, "before", 0.5)), moments(others)))
     assert plain == shifted
     assert not any(each.covariate for each in plain.comparisons)
 
@@ -65,7 +65,7 @@ def test_intervals_hold_over_all_looks_and_metrics() -> None:
                 moments({name: all_[: int(part * len(all_))] for name, all_ in of.items()})
                 for of in (held, others)
             )
-            for each in gains(phase(first, second)).comparisons:
+            for each in holdout_gains(phase(first, second)).comparisons:
                 low, high = each.low, each.high
                 missed |= (low is not None and low > 0) or (high is not None and high < 0)
         wrong += missed
@@ -73,13 +73,13 @@ def test_intervals_hold_over_all_looks_and_metrics() -> None:
 
 
 def test_few_users_have_no_interval() -> None:
-    found = gains(phase(arm(1, 60), arm(2, 240)))
+    found = holdout_gains(phase(arm(1, 60), arm(2, 240)))
     assert found.comparisons[0].difference is not None
     assert all(each.low is None and each.high is None for each in found.comparisons)
 
 
 def test_no_users_are_no_values_and_no_error() -> None:
-    found = gains(
+    found = holdout_gains(
         Phase(
             number=0, weights={"holdout": 5, "others": 20}, champion="holdout",
             candidate="others", arms={},
@@ -94,7 +94,7 @@ def test_no_users_are_no_values_and_no_error() -> None:
 def test_groups_that_cannot_be_compared_have_no_numbers(
     held: int, others: int, mixed: int
 ) -> None:
-    found = gains(phase(arm(1, held), arm(2, others), mixed))
+    found = holdout_gains(phase(arm(1, held), arm(2, others), mixed))
     assert found.comparisons == ()
     assert found.problem
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis import intervals, sequential
+from recommender_operator.analysis import sequential
 from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.step_metrics import METRIC_ALPHA, MIN_HITS
@@ -21,7 +21,7 @@ def test_a_share_is_beyond_its_limit_exactly_if_its_whole_interval_is(
     trials: int, limit: float, data: st.DataObject
 ) -> None:
     hits = data.draw(st.integers(0, trials))
-    low, high = intervals.of_share(hits, trials, METRIC_ALPHA)
+    low, high = sequential.share_interval(hits, trials, METRIC_ALPHA)
     assert 0 <= low <= hits / trials <= high <= 1
     beyond = sequential.above(hits, trials, limit, METRIC_ALPHA)
     # The bounds are found by bisection, up to 1e-6.
@@ -32,7 +32,7 @@ def test_a_share_is_beyond_its_limit_exactly_if_its_whole_interval_is(
 @given(COUNTS, st.sampled_from([0.5, 0.9, 0.99]))
 def test_the_interval_of_a_quantile_has_the_quantile_inside(counts: list[int], q: float) -> None:
     histogram = Histogram(UPPERS, tuple(counts))
-    low, high = intervals.of_quantile(histogram, q, METRIC_ALPHA)
+    low, high = sequential.quantile_interval(histogram, q, METRIC_ALPHA)
     assert low < high
     if histogram.total:
         assert low <= histogram.quantile(q) <= high
@@ -41,9 +41,9 @@ def test_the_interval_of_a_quantile_has_the_quantile_inside(counts: list[int], q
 def test_the_interval_of_a_quantile_narrows_with_the_data() -> None:
     few = served(5, seconds=0.015).latency
     many = served(100_000, seconds=0.015).latency
-    assert intervals.of_quantile(few, 0.99, METRIC_ALPHA) == (0.01, math.inf)
-    assert intervals.of_quantile(many, 0.99, METRIC_ALPHA) == (0.01, 0.02)
-    assert intervals.of_quantile(Histogram(), 0.99, METRIC_ALPHA) == (0.0, math.inf)
+    assert sequential.quantile_interval(few, 0.99, METRIC_ALPHA) == (0.01, math.inf)
+    assert sequential.quantile_interval(many, 0.99, METRIC_ALPHA) == (0.01, 0.02)
+    assert sequential.quantile_interval(Histogram(), 0.99, METRIC_ALPHA) == (0.0, math.inf)
 
 
 @st.composite

@@ -11,9 +11,7 @@ from recommender_operator import actions as a
 from recommender_operator.analysis.counter_window import window_stats
 from recommender_operator.observed import PLAIN, Baseline
 from recommender_operator.rollout import baseline_deployment, input_breakage, readiness
-from tests.unit.recommender_operator.drift_worlds import DRIFT
-from tests.unit.recommender_operator.experiment_worlds import reasons
-from tests.unit.recommender_operator.fresh_worlds import (
+from tests.unit.recommender_operator.baseline_deployment_worlds import (
     FRESH,
     beside,
     candidate,
@@ -21,6 +19,8 @@ from tests.unit.recommender_operator.fresh_worlds import (
     record,
     waiting,
 )
+from tests.unit.recommender_operator.drift_worlds import DRIFT
+from tests.unit.recommender_operator.experiment_worlds import reasons
 from tests.unit.recommender_operator.world import World
 
 LONG = {"stepSeconds": 600, "intervalSeconds": 5, "deadlineSeconds": 6000}

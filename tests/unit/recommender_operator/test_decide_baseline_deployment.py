@@ -11,9 +11,7 @@ from recommender_operator.analysis.counter_window import window_stats
 from recommender_operator.observed import PLAIN, Routing
 from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.rollout import input_breakage
-from tests.unit.recommender_operator.drift_worlds import DRIFT
-from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
-from tests.unit.recommender_operator.fresh_worlds import (
+from tests.unit.recommender_operator.baseline_deployment_worlds import (
     FRESH,
     beside,
     candidate,
@@ -21,6 +19,8 @@ from tests.unit.recommender_operator.fresh_worlds import (
     record,
     waiting,
 )
+from tests.unit.recommender_operator.drift_worlds import DRIFT
+from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
 from tests.unit.recommender_operator.world import World

@@ -13,8 +13,8 @@ from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.lifecycle.standby import HOLD
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, settle
 from tests.unit.recommender_operator.experiment_worlds import reasons
-from tests.unit.recommender_operator.test_decide_causes import FEWER, SWAPPED, labelled
-from tests.unit.recommender_operator.test_decide_clock import JUMPS, Life, Witness, end, lived
+from tests.unit.recommender_operator.test_decide_drift_causes import FEWER, SWAPPED, labelled
+from tests.unit.recommender_operator.test_decide_model_time import JUMPS, Life, Witness, end, lived
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World
 

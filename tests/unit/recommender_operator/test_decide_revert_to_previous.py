@@ -11,7 +11,7 @@ from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.monitoring.revert_to_previous import is_better
 from recommender_operator.observed import JobKind
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
-from tests.unit.recommender_operator.test_decide_causes import SWAPPED, USUAL, labelled
+from tests.unit.recommender_operator.test_decide_drift_causes import SWAPPED, USUAL, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World
 
