@@ -70,7 +70,7 @@ class Call(Generic[Answer]):
         return wait
 
 
-def run(http: httpx.Client, call: Call[Answer]) -> Answer:
+def send(http: httpx.Client, call: Call[Answer]) -> Answer:
     """Make a call and block until its end.
 
     Raises:

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_kubectl.experiments import Experiment, Interleaving
+from recommender_kubectl.experiment_objects import Experiment, Interleaving
 
 Json = Mapping[str, Any]
 

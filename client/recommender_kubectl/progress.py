@@ -7,7 +7,7 @@ import datetime
 import statistics
 from collections.abc import Iterable
 
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiment_objects import Experiment
 from recommender_kubectl.objects import Model, Rollout, Step, Version
 
 #: Stages in which a version is on its way, in their order.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from recommender_client import Kind
 from recommender_client.values import Id
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 
 @dataclass(frozen=True, slots=True)

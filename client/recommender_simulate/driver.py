@@ -24,7 +24,7 @@ from recommender_simulate.behaviour import Act, Behaviour
 from recommender_simulate.catalogue import Best
 from recommender_simulate.population import Visit
 from recommender_simulate.summary import Summary, Worth
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 MOST_WAITING = 500  # requests without an answer yet; a further one fails
 GATHER_SECONDS = 0.2  # from an event to the request that sends it

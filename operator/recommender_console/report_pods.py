@@ -12,10 +12,10 @@ from collections import OrderedDict
 
 import aiohttp
 
-from recommender_console import reports
+from recommender_console import report_digest
 from recommender_console.cluster import Cluster, ClusterError
-from recommender_console.details import SeenVersion
-from recommender_console.reports import NoReportError
+from recommender_console.object_details import SeenVersion
+from recommender_console.report_digest import NoReportError
 
 #: Port of the transformer, beside its metrics: no Gateway leads there.
 PORT = 8080
@@ -60,7 +60,7 @@ class Reports:
             NoReportError: there is none, or none that is the version's.
             ClusterError: the API server refused to list the pods.
         """
-        artifact = reports.digits(one.artifact_digest)
+        artifact = report_digest.digits(one.artifact_digest)
         if artifact not in self._kept:
             addresses = await self._addresses(token, namespace, one.version.name)
             of_visitor = self._turns.setdefault(f"token {token}", asyncio.Lock())
@@ -100,11 +100,11 @@ class Reports:
         for address in addresses[:TRIES]:
             try:
                 # No report is read for a manifest that is not the version's.
-                manifest = await self._file(address, artifact, reports.MANIFEST)
-                digest = reports.listed(artifact, manifest)
+                manifest = await self._file(address, artifact, report_digest.MANIFEST)
+                digest = report_digest.listed(artifact, manifest)
                 del manifest
-                report = await self._file(address, artifact, reports.REPORT)
-                reports.check(digest, report)
+                report = await self._file(address, artifact, report_digest.REPORT)
+                report_digest.check_digest(digest, report)
             except NoReportError as error:
                 failures.append(error)
             else:
@@ -129,9 +129,11 @@ async def _bounded(stream: aiohttp.StreamReader, name: str) -> bytes:
     content = bytearray()
     async for part in stream.iter_chunked(2**16):
         content += part
-        if len(content) > reports.MOST_BYTES:
+        if len(content) > report_digest.MOST_BYTES:
             raise NoReportError(
-                502, f"{name} has more than {reports.MOST_BYTES} bytes.", "It cannot be shown."
+                502,
+                f"{name} has more than {report_digest.MOST_BYTES} bytes.",
+                "It cannot be shown.",
             )
     return bytes(content)
 

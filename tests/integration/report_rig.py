@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from recommender_console.reports import MANIFEST
+from recommender_console.report_digest import MANIFEST
 from recommender_console.site import app
-from recommender_console.site.guard import Guard
+from recommender_console.site.connection_limits import Guard
 from tests.integration.threaded import in_thread
 from tests.unit.recommender_console.console_fakes import VIEWER, FakeCluster
 from tests.unit.recommender_console.samples import CANDIDATE

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from recommender_console.reports import MANIFEST, REPORT
+from recommender_console.report_digest import MANIFEST, REPORT
 from recommender_training.cli import main
 from recommender_training.samples import synthetic
 from tests.integration import browser_rig, report_rig

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Arm, Comparison, Experiment, Interleaving, Segment
+from recommender_kubectl.experiment_objects import (
+    Arm,
+    Comparison,
+    Experiment,
+    Interleaving,
+    Segment,
+)
 from recommender_kubectl.text import Style
 
 _HEADER = (

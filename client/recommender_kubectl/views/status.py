@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from recommender_kubectl import progress, text
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiment_objects import Experiment
 from recommender_kubectl.objects import Condition, Model, Outcome, Version
 from recommender_kubectl.progress import Progress
 from recommender_kubectl.text import Style

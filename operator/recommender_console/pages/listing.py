@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from recommender_console.details import SeenModel
 from recommender_console.markup import Child, Markup, join, tag
+from recommender_console.object_details import SeenModel
 from recommender_console.pages import frame, parts
 from recommender_console.pages.frame import Visitor
 from recommender_kubectl.objects import Model

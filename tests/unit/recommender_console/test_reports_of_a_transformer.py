@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender_console import report_pods, reports
+from recommender_console import report_digest, report_pods
+from recommender_console.report_digest import NoReportError
 from recommender_console.report_pods import Reports
-from recommender_console.reports import NoReportError
 from recommender_operator.resources import serving_containers
 from recommender_runtime.connections import Connections
 from recommender_serving.artifact import published_report
@@ -39,7 +39,7 @@ async def test_the_console_shows_what_training_sealed_and_the_transformer_gives(
     tmp_path: Path,
 ) -> None:
     serving_samples.write_files(tmp_path)
-    (tmp_path / reports.REPORT).write_bytes(PAGE)
+    (tmp_path / report_digest.REPORT).write_bytes(PAGE)
     digest = manifest.write_manifest(tmp_path, {})
     assert await got(tmp_path, digest) == PAGE
 
@@ -48,7 +48,7 @@ async def test_a_transformer_of_another_artifact_has_not_the_report_of_the_versi
     tmp_path: Path,
 ) -> None:
     serving_samples.write_files(tmp_path)
-    (tmp_path / reports.REPORT).write_bytes(PAGE)
+    (tmp_path / report_digest.REPORT).write_bytes(PAGE)
     manifest.write_manifest(tmp_path, {})
     with pytest.raises(NoReportError, match="status 404"):
         await got(tmp_path, f"sha256:{'0' * 64}")
@@ -56,6 +56,6 @@ async def test_a_transformer_of_another_artifact_has_not_the_report_of_the_versi
 
 def test_both_sides_have_the_same_port_names_and_sizes() -> None:
     assert report_pods.PORT == serving_containers.HTTP_PORT
-    assert reports.MANIFEST == published_report.MANIFEST == manifest.NAME
-    assert reports.REPORT == published_report.REPORT
-    assert reports.MOST_BYTES == published_report.MOST_BYTES
+    assert report_digest.MANIFEST == published_report.MANIFEST == manifest.NAME
+    assert report_digest.REPORT == published_report.REPORT
+    assert report_digest.MOST_BYTES == published_report.MOST_BYTES

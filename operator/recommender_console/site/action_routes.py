@@ -14,9 +14,9 @@ from recommender_console import actions
 from recommender_console.actions import BY_VERB, Action
 from recommender_console.cluster import Cluster, ClusterError
 from recommender_console.pages import forms, parts
-from recommender_console.site import origins
+from recommender_console.site import same_origin
 from recommender_console.site.headers import html
-from recommender_console.site.reading import names
+from recommender_console.site.page_routes import path_names
 from recommender_console.site.visitors import Caller, Visitors
 from recommender_kubectl.objects import Model
 from recommender_kubectl.requests import RefusedError, Request
@@ -49,10 +49,10 @@ class Acting:
         """Do what was confirmed, unless the model is another one by now."""
         given = await request.post()
         ticket = str(given.get("ticket", ""))
-        if not origins.is_own(request.headers) or not self._visitors.is_ticket(ticket, caller):
+        if not same_origin.is_own(request.headers) or not self._visitors.is_ticket(ticket, caller):
             raise web.HTTPForbidden(reason="This form is not of your session: go back and reload")
         action, to = _action(request), _to(str(given.get("to", "")))
-        namespace, name = names(request)
+        namespace, name = path_names(request)
         for _ in range(_ATTEMPTS):
             try:
                 made, model = await self._make(request, caller, action, to)
@@ -76,7 +76,7 @@ class Acting:
     async def _make(
         self, request: web.Request, caller: Caller, action: Action, to: str
     ) -> tuple[Request, Model]:
-        namespace, name = names(request)
+        namespace, name = path_names(request)
         seen, (versions, _) = await asyncio.gather(
             self._cluster.model(caller.token, namespace, name),
             self._cluster.versions(caller.token, namespace, name),

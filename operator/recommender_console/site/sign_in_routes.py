@@ -8,7 +8,7 @@ from aiohttp import web
 
 from recommender_console.cluster import ClusterError
 from recommender_console.pages import forms
-from recommender_console.site import origins
+from recommender_console.site import same_origin
 from recommender_console.site.headers import html
 from recommender_console.site.visitors import COOKIE, Visitors
 
@@ -23,14 +23,14 @@ class Entering:
 
     async def form(self, request: web.Request) -> web.Response:
         """Show the form."""
-        return html(forms.login(origins.local_path(request.query.get("next", "/")), ""))
+        return html(forms.login(same_origin.local_path(request.query.get("next", "/")), ""))
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Check a token with the API server, and begin a session."""
         given = await request.post()
-        if not origins.is_own(request.headers):
+        if not same_origin.is_own(request.headers):
             raise web.HTTPForbidden(reason="This form is not of the console")
-        next_ = origins.local_path(str(given.get("next", "/")))
+        next_ = same_origin.local_path(str(given.get("next", "/")))
         try:
             session = await self._visitors.sign_in(str(given.get("token", "")).strip())
         except ClusterError as error:
@@ -50,7 +50,7 @@ class Entering:
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
         await request.post()
-        if not origins.is_own(request.headers):
+        if not same_origin.is_own(request.headers):
             raise web.HTTPForbidden(reason="This form is not of the console")
         self._visitors.sign_out(request)
         answer = _see_other("/login")

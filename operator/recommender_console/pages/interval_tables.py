@@ -6,11 +6,11 @@ import datetime
 import itertools
 from collections.abc import Mapping, Sequence
 
-from recommender_console import plot
-from recommender_console.details import Drift, SeenVersion, SegmentLoss, SegmentsOfSessions
+from recommender_console import svg_plot
 from recommender_console.markup import Child, Markup, join, tag
+from recommender_console.object_details import Drift, SeenVersion, SegmentLoss, SegmentsOfSessions
 from recommender_console.pages import parts
-from recommender_console.plot import Reading
+from recommender_console.svg_plot import Reading
 from recommender_kubectl import text
 from recommender_kubectl.objects import Metric, Model, Step
 
@@ -39,7 +39,9 @@ def split(model: Model) -> Markup | None:
         tag("li", tag("span", "", class_=f"key {role}"), f"{_ROLES[role]} {name}: {percent} %")
         for role, name, percent in shares
     ]
-    return tag("div", plot.split(shares), tag("ul", *keys, class_="keys"), class_="split-figure")
+    return tag(
+        "div", svg_plot.split(shares), tag("ul", *keys, class_="keys"), class_="split-figure"
+    )
 
 
 def gates(seen: SeenVersion) -> Markup | None:
@@ -58,7 +60,7 @@ def gates(seen: SeenVersion) -> Markup | None:
             text.number(gate.value) if gate.value is not None else parts.NOTHING,
             _interval(gate.low, gate.high),
             gate.threshold,
-            plot.strip(reading, _TONES[verdict]),
+            svg_plot.strip(reading, _TONES[verdict]),
             parts.badge(verdict),
             gate.message,
         ])  # fmt: skip
@@ -66,7 +68,7 @@ def gates(seen: SeenVersion) -> Markup | None:
     return parts.table("Offline gates", header, rows, "numbers")
 
 
-def step(seen: SeenVersion, index: int, now: datetime.datetime) -> Markup:
+def step_table(seen: SeenVersion, index: int, now: datetime.datetime) -> Markup:
     """Return a step with its metrics."""
     one = seen.version.steps[index]
     lasted = text.duration(((one.ended_at or now) - one.started_at).total_seconds())
@@ -99,7 +101,7 @@ def courses(seen: SeenVersion) -> Markup | None:
             for metric in one.metrics
             if metric.name == name
         ]
-        drawn = plot.course(name, readings[-10:])
+        drawn = svg_plot.course(name, readings[-10:])
         if drawn is not None:
             figures.append(tag("figure", tag("figcaption", name), drawn))
     return tag("div", *figures, class_="figures") if figures else None
@@ -141,7 +143,7 @@ def drift(seen: Drift, now: datetime.datetime) -> Markup | None:
     shifted = (
         parts.note("Shifted, worst first: ", ", ".join(seen.shifted)) if seen.shifted else None
     )
-    return join([said, plot.effects(seen.effects), counted, shifted, *segments])
+    return join([said, svg_plot.effects(seen.effects), counted, shifted, *segments])
 
 
 def _features_by_segment(seen: SegmentsOfSessions, now: datetime.datetime) -> Markup:
@@ -191,7 +193,7 @@ def _metric(metric: Metric, limits: Mapping[str, float]) -> list[Child]:
         _interval(metric.low, metric.high),
         text.number(metric.stable) if metric.stable is not None else parts.NOTHING,
         metric.threshold,
-        plot.strip(reading, _TONES.get(metric.verdict, "open")),
+        svg_plot.strip(reading, _TONES.get(metric.verdict, "open")),
         str(metric.samples),
         parts.badge(metric.verdict),
         metric.message,

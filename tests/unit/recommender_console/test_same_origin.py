@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from recommender_console.site import origins
+from recommender_console.site import same_origin
 from tests.unit.recommender_console.test_markup import HOSTILE
 
 
@@ -26,22 +26,22 @@ from tests.unit.recommender_console.test_markup import HOSTILE
     ],
 )
 def test_a_form_of_another_site_is_none_of_ours(headers: dict[str, str], own: bool) -> None:
-    assert origins.is_own(headers) is own
+    assert same_origin.is_own(headers) is own
 
 
 @pytest.mark.parametrize(
     "text", ["https://evil", "//evil", "/\\evil", "javascript:x", "", "/\nx", "models", "/é"]
 )
 def test_a_redirect_never_leaves_the_site(text: str) -> None:
-    assert origins.local_path(text) == "/"
+    assert same_origin.local_path(text) == "/"
 
 
 @given(HOSTILE)
 def test_no_text_leads_elsewhere(text: str) -> None:
-    path = origins.local_path(text)
+    path = same_origin.local_path(text)
     assert path[0] == "/"
     assert path[1:2] not in ("/", "\\")
 
 
 def test_a_path_of_the_site_is_kept() -> None:
-    assert origins.local_path("/models/shop/movies?asked=x") == "/models/shop/movies?asked=x"
+    assert same_origin.local_path("/models/shop/movies?asked=x") == "/models/shop/movies?asked=x"

@@ -54,7 +54,7 @@ def listed(artifact: str, manifest: bytes) -> str:
     return found
 
 
-def check(digest: str, report: bytes) -> None:
+def check_digest(digest: str, report: bytes) -> None:
     """Check a report against its digest by the manifest.
 
     Raises:

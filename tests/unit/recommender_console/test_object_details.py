@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recommender_console import details
+from recommender_console import object_details
 from recommender_operator.api.status import (
     DriftStatus,
     FeatureEffect,
@@ -85,7 +85,7 @@ def body(status: RecommenderModelStatus | ModelVersionStatus) -> dict[str, Any]:
 
 
 def test_a_version_is_read_as_the_operator_writes_it() -> None:
-    seen = details.read_version(body(VERSION))
+    seen = object_details.read_version(body(VERSION))
     assert (seen.artifact_path, seen.artifact_digest) == ("movies/artifacts/a", "sha256:1")
     assert seen.staged_path == "staging/movies/v-1"
     assert (seen.quarantined_rows, seen.trials, seen.replaced) == (12, 30, "movies-1")
@@ -96,42 +96,46 @@ def test_a_version_is_read_as_the_operator_writes_it() -> None:
 
 def test_the_calibration_of_a_version_is_read_as_the_operator_writes_it() -> None:
     made = RECALIBRATION.dump()
-    seen = details.read_version({**body(VERSION), "spec": {"recalibration": made}})
-    assert seen.recalibrated == details.Recalibrated(
+    seen = object_details.read_version({**body(VERSION), "spec": {"recalibration": made}})
+    assert seen.recalibrated == object_details.Recalibrated(
         of="movies-89abcdef", slope=0.96, shift=-0.5, ratio=0.65, ratio_after=1.01
     )
-    assert details.read_version(body(VERSION)).recalibrated is None
+    assert object_details.read_version(body(VERSION)).recalibrated is None
 
 
 def test_a_model_is_read_as_the_operator_writes_it() -> None:
-    seen = details.read_model(body(MODEL))
-    assert seen.drift == details.Drift(
+    seen = object_details.read_model(body(MODEL))
+    assert seen.drift == object_details.Drift(
         windows=3, breaches_in_a_row=2, verdict="Fail", message="m", shifted=("hour",),
-        effects=(details.Effect(feature="hour", effect=0.2, limit=0.1),), window_at=NOW,
+        effects=(object_details.Effect(feature="hour", effect=0.2, limit=0.1),), window_at=NOW,
         segments=(
-            details.SegmentLoss(name="device: tablet", users=900, loss=0.71, before=0.52,
+            object_details.SegmentLoss(name="device: tablet", users=900, loss=0.71, before=0.52,
                                 breaches_in_a_row=3),
-            details.SegmentLoss(name="device: all others", users=9, loss=0.5, before=0.5,
+            object_details.SegmentLoss(name="device: all others", users=9, loss=0.5, before=0.5,
                                 breaches_in_a_row=0),
         ),
-        by_segment=details.SegmentsOfSessions(
+        by_segment=object_details.SegmentsOfSessions(
             tested=4, small=2, until=NOW, more=1, message="",
-            shifts=(details.ShiftedSegment(feature="bitrate", segment="device: tv", message="m"),),
+            shifts=(
+                object_details.ShiftedSegment(
+                    feature="bitrate", segment="device: tv", message="m"
+                ),
+            ),
         ),
     )  # fmt: skip
-    assert seen.asked == (details.Asked(action="abort", at=NOW, result="Honored"),)
+    assert seen.asked == (object_details.Asked(action="abort", at=NOW, result="Honored"),)
 
 
 def test_what_is_absent_reads_as_empty() -> None:
     bare = {"metadata": {"name": "movies"}}
-    assert details.read_model(bare).drift.effects == ()
-    assert details.read_version(bare).limits == ()
+    assert object_details.read_model(bare).drift.effects == ()
+    assert object_details.read_version(bare).limits == ()
 
 
 def selected(pod: Mapping[str, str]) -> bool:
     """Whether the selector of the pods of version `v` selects these labels."""
     found = []
-    for part in details.pods_of("v").split(","):
+    for part in object_details.pods_of("v").split(","):
         key, _, value = part.partition("=")
         if key.endswith("!"):
             found.append(pod.get(key[:-1]) != value)
@@ -170,10 +174,10 @@ READY: dict[str, Any] = {
 )
 def test_only_a_ready_pod_has_an_address(status: dict[str, Any], address: str | None) -> None:
     pod = {**READY, "status": {**READY["status"], **status}}
-    assert details.read_address(pod) == address
+    assert object_details.read_address(pod) == address
 
 
 def test_a_pod_that_ends_has_no_address() -> None:
     ending = {**READY, "metadata": {"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
-    assert details.read_address(ending) is None
-    assert details.read_address({"metadata": {}}) is None
+    assert object_details.read_address(ending) is None
+    assert object_details.read_address({"metadata": {}}) is None

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from recommender_console.site import app
-from recommender_console.site.guard import Guard
+from recommender_console.site.connection_limits import Guard
 from tests.unit.recommender_console.console_fakes import FakeCluster
 
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -10,10 +10,10 @@ from typing import cast
 import pytest
 
 from recommender_console.site import app
-from recommender_kubectl import arguments, opening
+from recommender_kubectl import arguments, open_command
 from recommender_kubectl.cluster import Cluster, ClusterError
 from recommender_kubectl.console import Console
-from recommender_kubectl.opening import FORWARDED, VARIABLE
+from recommender_kubectl.open_command import FORWARDED, VARIABLE
 from recommender_kubectl.views.why import NoVersionError
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION
@@ -37,7 +37,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def run(*words: str, as_json: bool = False) -> int:
     given = arguments.parser().parse_args(["open", *words])
-    return opening.open_page(cast(Cluster, FakeCluster()), Console(as_json=as_json), given)
+    return open_command.open_page(cast(Cluster, FakeCluster()), Console(as_json=as_json), given)
 
 
 def test_a_browser_gets_the_page_of_the_model(
@@ -109,9 +109,9 @@ def test_a_report_is_that_of_the_candidate_unless_a_version_is_named(opened: lis
 
 def test_without_a_candidate_the_report_is_that_of_the_champion() -> None:
     model = samples.read_model()
-    assert opening.reported(dataclasses.replace(model, candidate=None)) == CHAMPION
+    assert open_command.reported(dataclasses.replace(model, candidate=None)) == CHAMPION
     with pytest.raises(NoVersionError, match="neither"):
-        opening.reported(dataclasses.replace(model, candidate=None, champion=None))
+        open_command.reported(dataclasses.replace(model, candidate=None, champion=None))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import datetime
 import time
 from collections.abc import Sequence
 
-from recommender_kubectl import following
+from recommender_kubectl import rollout_poll
 from recommender_kubectl.cluster import Cluster, ClusterError
 from recommender_kubectl.console import Console
-from recommender_kubectl.following import Glance
+from recommender_kubectl.rollout_poll import Poll
 
 #: Seconds between two looks.
 _PAUSE = 2.0
@@ -31,7 +31,7 @@ def watch(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
         now = datetime.datetime.now(datetime.UTC)
         model, versions = cluster.model(given.model), cluster.versions(given.model)
         waited = time.monotonic() - began
-        seen = following.look(model, versions, followed, now, waited=waited, asked=asked)
+        seen = rollout_poll.poll(model, versions, followed, now, waited=waited, asked=asked)
         followed, asked = seen.followed, seen.asked
         if seen.milestone != shown or seen.end is not None:
             shown = seen.milestone
@@ -46,7 +46,7 @@ def watch(cluster: Cluster, console: Console, given: argparse.Namespace) -> int:
         time.sleep(_PAUSE)
 
 
-def _print(console: Console, seen: Glance) -> None:
+def _print(console: Console, seen: Poll) -> None:
     _finish_line(console)
     console.show(seen, [seen.line])
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from recommender_kubectl import following
-from recommender_kubectl.following import TAKEN_UP, Glance
+from recommender_kubectl import rollout_poll
 from recommender_kubectl.objects import Model
+from recommender_kubectl.rollout_poll import TAKEN_UP, Poll
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, NOW
 
@@ -32,9 +32,9 @@ def retrain(version: str, minutes: float = 0) -> dict[str, str]:
     return {"token": "t", "reason": "r", "requestedAt": samples.at(minutes), "version": version}
 
 
-def look(model: Model, *, waited: float = 0.0, asked: tuple[str, str] | None = None) -> Glance:
+def look(model: Model, *, waited: float = 0.0, asked: tuple[str, str] | None = None) -> Poll:
     versions = samples.read_versions()
-    return following.look(model, versions, None, NOW, waited=waited, asked=asked)
+    return rollout_poll.poll(model, versions, None, NOW, waited=waited, asked=asked)
 
 
 @pytest.mark.parametrize("action", ["retrain", "retry", "promote", "abort"])
@@ -94,4 +94,4 @@ def test_the_times_of_two_clocks_may_differ() -> None:
     ahead = retrain("movies-new", minutes=-5)
     late = model(handled=[handled("retrain")], retrain=ahead)
     assert look(late).end is None
-    assert datetime.timedelta(seconds=TAKEN_UP) == following._MADE
+    assert datetime.timedelta(seconds=TAKEN_UP) == rollout_poll._MADE

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from recommender_console import actions
 from recommender_console.cluster import Cluster, ClusterError
-from recommender_console.details import SeenModel, SeenVersion
+from recommender_console.object_details import SeenModel, SeenVersion
 from recommender_console.pages import listing, model, version
 from recommender_console.pages.listing import Filter
 from recommender_console.settings import is_namespace
@@ -46,7 +46,7 @@ class Reading:
 
     async def model(self, request: web.Request, caller: Caller) -> web.Response:
         """Show a model."""
-        namespace, name = names(request)
+        namespace, name = path_names(request)
         seen, (versions, cut), may_patch = await self._seen(caller, namespace, name)
         plain = [one.version for one in versions]
         sight = model.Sight(
@@ -60,7 +60,7 @@ class Reading:
 
     async def version(self, request: web.Request, caller: Caller) -> web.Response:
         """Show a version."""
-        namespace, name = names(request)
+        namespace, name = path_names(request)
         seen, (versions, _), may_patch = await self._seen(caller, namespace, name)
         one = named(versions, request.match_info["version"])
         back = may_patch and _may_roll_back(seen, versions, one)
@@ -69,7 +69,7 @@ class Reading:
 
     async def differences(self, request: web.Request, caller: Caller) -> web.Response:
         """Show what differs between two versions."""
-        namespace, name = names(request)
+        namespace, name = path_names(request)
         seen, (versions, _) = await asyncio.gather(
             self._cluster.model(caller.token, namespace, name),
             self._cluster.versions(caller.token, namespace, name),
@@ -103,7 +103,7 @@ class Reading:
         return found, f"Only the first {len(found)} models of {where} are shown." if more else ""
 
 
-def names(request: web.Request) -> tuple[str, str]:
+def path_names(request: web.Request) -> tuple[str, str]:
     """Return namespace and name of the model of a path; the route has checked their form."""
     return request.match_info["namespace"], request.match_info["name"]
 

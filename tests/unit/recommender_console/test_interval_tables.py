@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_console.pages import figures
+from recommender_console.pages import interval_tables
 from tests.unit.recommender_console import samples
 from tests.unit.recommender_console.samples import NOW
 from tests.unit.recommender_console.test_markup import elements
@@ -17,7 +17,7 @@ TESTED = "Sessions by segment: 7 segments compared with the training"
 
 def said(drift: dict[str, Any], windows: int) -> str:
     seen = samples.seen(drift={**drift, "windows": windows, "message": "m" if windows else ""})
-    drawn = figures.drift(seen.drift, NOW)
+    drawn = interval_tables.drift(seen.drift, NOW)
     return "" if drawn is None else " ".join(" ".join(elements(drawn.source).texts).split())
 
 

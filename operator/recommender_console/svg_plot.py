@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender_console.details import Effect
 from recommender_console.markup import Child, Markup, join, tag
+from recommender_console.object_details import Effect
 from recommender_kubectl import text
 
 _STRIP, _HEIGHT = 220, 26

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_console import plot
-from recommender_console.details import Effect
-from recommender_console.plot import Reading
+from recommender_console import svg_plot
+from recommender_console.object_details import Effect
+from recommender_console.svg_plot import Reading
 from tests.unit.recommender_console.test_markup import elements
 
 NUMBERS = st.none() | st.floats(-1e12, 1e12) | st.floats(0, 1e-9)
@@ -23,7 +23,7 @@ POSITIONS = re.compile(r'\b(?:x|x1|x2|cx)="([^"]*)"')
 
 @given(READINGS)
 def test_a_strip_stays_inside_its_figure(reading: Reading) -> None:
-    drawn = plot.strip(reading, "pass")
+    drawn = svg_plot.strip(reading, "pass")
     assert (drawn is None) == (reading.value is None)
     if drawn is not None:
         assert all(0 <= float(x) <= 220 for x in POSITIONS.findall(drawn.source))
@@ -31,7 +31,7 @@ def test_a_strip_stays_inside_its_figure(reading: Reading) -> None:
 
 @given(st.lists(READINGS, min_size=1, max_size=10))
 def test_a_course_has_a_place_for_every_step(readings: list[Reading]) -> None:
-    drawn = plot.course("auc", [(f"{n} %", one) for n, one in enumerate(readings)])
+    drawn = svg_plot.course("auc", [(f"{n} %", one) for n, one in enumerate(readings)])
     assert (drawn is None) == (not any(one.numbers() for one in readings))
     if drawn is not None:
         assert drawn.source.count(" %</text>") == len(readings)
@@ -39,7 +39,7 @@ def test_a_course_has_a_place_for_every_step(readings: list[Reading]) -> None:
 
 def test_a_strip_says_its_numbers_in_words_and_shades_what_is_allowed() -> None:
     reading = Reading(name="auc", value=0.71, low=0.7, high=0.72, minimum=0.65)
-    drawn = plot.strip(reading, "pass")
+    drawn = svg_plot.strip(reading, "pass")
     assert drawn is not None
     assert 'aria-label="auc: 0.71, interval 0.7..0.72, at least 0.65"' in drawn.source
     band = re.search(r'<rect x="([\d.]+)"[^>]*width="([\d.]+)"', drawn.source)
@@ -48,7 +48,7 @@ def test_a_strip_says_its_numbers_in_words_and_shades_what_is_allowed() -> None:
 
 
 def test_the_split_is_as_wide_as_the_weights() -> None:
-    drawn = plot.split([("champion", "a", 75), ("candidate", "b", 25)]).source
+    drawn = svg_plot.split([("champion", "a", 75), ("candidate", "b", 25)]).source
     assert re.findall(r'<rect x="(\d+)" y="0" width="(\d+)"', drawn) == [
         ("0", "255"),
         ("255", "85"),
@@ -59,7 +59,7 @@ def test_the_split_is_as_wide_as_the_weights() -> None:
 @given(st.lists(st.builds(Effect, feature=st.text(), effect=st.floats(0, 1e9),
                           limit=st.floats(0, 1e9)), max_size=20))  # fmt: skip
 def test_every_feature_has_its_bar(rows: list[Effect]) -> None:
-    drawn = plot.effects(rows)
+    drawn = svg_plot.effects(rows)
     assert (drawn is None) == (not rows)
     if drawn is not None:
         kinds = [name for name, _ in elements(drawn.source).found]
@@ -68,6 +68,6 @@ def test_every_feature_has_its_bar(rows: list[Effect]) -> None:
 
 def test_a_feature_over_its_limit_stands_out() -> None:
     rows = [Effect(feature="a", effect=0.2, limit=0.1), Effect(feature="b", effect=0, limit=0.1)]
-    drawn = plot.effects(rows)
+    drawn = svg_plot.effects(rows)
     assert drawn is not None
     assert re.findall(r'class="bar (\w+)"', drawn.source) == ["over", "under"]

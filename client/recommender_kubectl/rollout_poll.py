@@ -20,7 +20,7 @@ _AT_ONCE = ("retrain", "retry", "promote", "abort")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Glance:
+class Poll:
     """One look."""
 
     #: Version that is followed; None before there is one.
@@ -37,7 +37,7 @@ class Glance:
     asked: tuple[str, str] | None = None
 
 
-def look(
+def poll(
     model: Model,
     versions: Sequence[Version],
     followed: str | None,
@@ -45,7 +45,7 @@ def look(
     *,
     waited: float = 0.0,
     asked: tuple[str, str] | None = None,
-) -> Glance:
+) -> Poll:
     """Follow the candidate; after one that was superseded, the next one.
 
     Args:
@@ -76,7 +76,7 @@ def _requested(
     now: datetime.datetime,
     waited: float,
     asked: tuple[str, str] | None,
-) -> Glance | None:
+) -> Poll | None:
     """Return the reason that a request waits; None if the model's state is the answer to it.
 
     The status stays old until the operator has looked at the annotation, and a retraining has its
@@ -107,7 +107,7 @@ def _requested(
 
 def _on_its_way(
     model: Model, version: Version, versions: Sequence[Version], now: datetime.datetime
-) -> Glance:
+) -> Poll:
     others = [one for one in versions if one is not version]
     seen = progress.of_version(model, version, others, now)
     step = version.step
@@ -141,7 +141,7 @@ def _on_its_way(
     )
 
 
-def _ended(model: Model, version: Version) -> Glance:
+def _ended(model: Model, version: Version) -> Poll:
     decision = version.decision
     assert decision is not None
     good = decision.outcome == "Promoted"
@@ -151,7 +151,7 @@ def _ended(model: Model, version: Version) -> Glance:
     return _glance(version.name, line, end=0 if good else 1, share=1.0 if good else 0.0)
 
 
-def _settled(model: Model) -> Glance:
+def _settled(model: Model) -> Poll:
     """Without a candidate the answer is whether the champion is what the spec describes."""
     current = model.condition("UpToDate")
     if current is None or current.status == "Unknown":
@@ -169,8 +169,8 @@ def _glance(
     share: float = 0.0,
     seconds_left: float | None = None,
     milestone: tuple[object, ...] | None = None,
-) -> Glance:
-    return Glance(
+) -> Poll:
+    return Poll(
         followed=followed,
         line=line,
         end=end,
