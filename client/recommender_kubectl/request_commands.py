@@ -13,9 +13,9 @@ from recommender_kubectl.console import Console
 from recommender_kubectl.objects import Model
 from recommender_kubectl.requests import Maker, Request
 
-#: A model's status is written at each look, so a first attempt may well meet a newer one.
+#: A model's status is written at each reconcile, so a first attempt may well meet a newer one.
 _ATTEMPTS = 10
-#: Seconds between two looks of `--wait`.
+#: Seconds between two polls of `--wait`.
 _PAUSE = 1.0
 _MAKERS: dict[str, Maker] = {
     "promote": requests.promote,

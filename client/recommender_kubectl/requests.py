@@ -23,7 +23,7 @@ class Request:
     """A change of a model that asks the operator for something."""
 
     #: A merge patch. It names the resourceVersion that the check was made on, so that a model that
-    #: has changed since is looked at again.
+    #: has changed since is checked again.
     patch: dict[str, Any]
     #: What is requested, for people.
     summary: str

@@ -10,18 +10,18 @@ from recommender_kubectl import progress
 from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.views.status import progress_line
 
-#: Seconds in which the operator takes up a request. It looks at a changed model within a second;
+#: Seconds in which the operator takes up a request. It reconciles a changed model within a second;
 #: another leader needs about 15 s.
 TAKEN_UP = 60.0
 #: Time in which the version of a retraining is there. Later it may have been deleted again.
 _MADE = datetime.timedelta(seconds=60)
-#: Requests that are answered in the look that sees them. A rollback is, once it is complete.
+#: Requests that are answered in the reconcile that sees them. A rollback is, once it is complete.
 _AT_ONCE = ("retrain", "retry", "promote", "abort")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Poll:
-    """One look."""
+    """The result of one poll."""
 
     #: Version that is followed; None before there is one.
     followed: str | None
@@ -51,10 +51,10 @@ def poll(
     Args:
         model: as read now, like its versions.
         versions: of the model.
-        followed: the version of the last look.
+        followed: the version of the last poll.
         now: by the wall clock.
-        waited: seconds since the first look.
-        asked: the request that the last look waited for.
+        waited: seconds since the first poll.
+        asked: the request that the last poll waited for.
     """
     named = {version.name: version for version in versions}
     before = named.get(followed or "")
@@ -79,8 +79,8 @@ def _requested(
 ) -> Poll | None:
     """Return the reason that a request waits; None if the model's state is the answer to it.
 
-    The status stays old until the operator has looked at the annotation, and a retraining has its
-    version one look later.
+    The status stays old until the operator has handled the annotation, and a retraining has its
+    version one reconcile later.
     """
     known = {(one.action, one.token): one for one in model.handled}
     refused = known.get(asked) if asked is not None else None

@@ -12,7 +12,7 @@ from recommender_kubectl.cluster import Cluster, ClusterError
 from recommender_kubectl.console import Console
 from recommender_kubectl.rollout_poll import Poll
 
-#: Seconds between two looks.
+#: Seconds between two polls.
 _PAUSE = 2.0
 
 
