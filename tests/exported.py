@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from recommender_collector import collector_metrics as collector_metrics
-from recommender_operator.metrics import Metrics
+from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_serving.monitoring import version_metrics as serving_metrics
 
 ENDS = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}

@@ -20,15 +20,16 @@ from unittest import mock
 import aiohttp
 
 from recommender_operator.adapters.counters import (
-    experiments,
+    collector_client,
     metrics_page,
     pod_scrape,
     prometheus,
 )
-from recommender_operator.adapters.objects import jobs
-from recommender_operator.adapters.pods import redaction, smoke, states
-from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.analysis import filling
+from recommender_operator.adapters.objects import job_states
+from recommender_operator.adapters.pods import pod_states, smoke
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.analysis import window_filling
+from recommender_operator.controller import redaction
 from tests.fakes.kube import NOW, FakeKube
 from tests.hostile_texts import ANSWERS, PAGES, PREDICTIONS, READINGS, TEXTS, Maker
 from tests.unit.recommender_operator.resources.builder_inputs import model
@@ -59,7 +60,7 @@ FUNCTIONS: dict[str, tuple[Callable[[str], Any], dict[str, Maker]]] = {
     "redacted": (redaction.redacted, TEXTS),
     "logTail": (redaction.tail, TEXTS),
     "message": (read_head, TEXTS),
-    "report": (jobs.parse_report, TEXTS),
+    "report": (job_states.parse_report, TEXTS),
     "metricsPage": (read_page, PAGES),
     "prometheusAnswer": (read_answer, ANSWERS),
 }
@@ -97,7 +98,7 @@ def answering(text: str) -> Iterator[None]:
     exchange = Exchange()
     exchange.body = text.encode()
     with contextlib.ExitStack() as stack:
-        for module in (pod_scrape, smoke, experiments, prometheus):
+        for module in (pod_scrape, smoke, collector_client, prometheus):
             stack.enter_context(mock.patch.object(module, "exchange", exchange))
         yield
 
@@ -109,7 +110,7 @@ async def _page(_text: str, only: tuple[str, ...] = ()) -> object:
 
 
 async def _page_of_a_fill(text: str) -> object:
-    return await _page(text, filling.NAMES)
+    return await _page(text, window_filling.NAMES)
 
 
 async def _smoke(_text: str) -> object:
@@ -117,7 +118,7 @@ async def _smoke(_text: str) -> object:
 
 
 async def _collector(_text: str) -> object:
-    reader = experiments.CollectorReader(NO_SESSION, "http://collector", model().namespace)
+    reader = collector_client.CollectorReader(NO_SESSION, "http://collector", model().namespace)
     return await reader.read(model(), "00c0ffee")
 
 
@@ -129,11 +130,11 @@ async def _prometheus(_text: str) -> object:
 async def _message(text: str) -> object:
     redaction._head.cache_clear()
     waiting = {"reason": "CrashLoopBackOff", "message": text}
-    return states.obstacle(_pod({"waiting": waiting}))
+    return pod_states.obstacle(_pod({"waiting": waiting}))
 
 
 async def _report(text: str) -> object:
-    return jobs.newest_report([_pod({"terminated": {"message": text}})])
+    return job_states.newest_report([_pod({"terminated": {"message": text}})])
 
 
 async def _log(text: str) -> object:
@@ -148,7 +149,7 @@ async def _log(text: str) -> object:
         "status": {"conditions": [failed]},
     }
     ended = {"exitCode": 1, "reason": "Error", "message": text}
-    return await jobs.JobReader(kube).read([job], {"u": [_pod({"terminated": ended})]})
+    return await job_states.JobReader(kube).read([job], {"u": [_pod({"terminated": ended})]})
 
 
 def _pod(state: dict[str, Any]) -> dict[str, Any]:

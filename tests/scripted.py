@@ -11,17 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    JOBS,
-    PODS,
-    TRAIN_JOBS,
-    Kube,
-    Object,
-    Resource,
-)
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, JOBS, TRAIN_JOBS
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.controller.kube import PODS, Kube, Object, Resource
 from recommender_operator.observed import JobKind, Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK

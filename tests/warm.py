@@ -32,7 +32,7 @@ IMPORTED = {
         "recommender_collector.process.serve",
         "recommender_collector.process.write",
     ),
-    "recommender_operator": ("recommender_operator.process",),
+    "recommender_operator": ("recommender_operator.process.operator_process",),
     # The processes of a group import PyTorch's compiler.
     "recommender_training": ("recommender_training.pipeline.training", "torch._dynamo"),
 }

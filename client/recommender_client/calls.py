@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 class Call(Generic[Answer]):
-    """What to send, and what the answer means."""
+    """A request, and the meaning of its answer."""
 
     path: str
     content: bytes
@@ -31,7 +31,7 @@ class Call(Generic[Answer]):
         return {"content-type": "application/json"}
 
     def read(self, response: httpx.Response) -> Answer:
-        """Return what a response says that no other attempt would change.
+        """Return the result of a response that no other attempt would change.
 
         Raises:
             ClientError: it is a refusal, or not understood.
@@ -70,7 +70,7 @@ class Call(Generic[Answer]):
         return wait
 
 
-def run(http: httpx.Client, call: Call[Answer]) -> Answer:
+def send(http: httpx.Client, call: Call[Answer]) -> Answer:
     """Make a call and block until its end.
 
     Raises:

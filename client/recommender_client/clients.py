@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from recommender_client.calls import Call, json_of, message_of, run, run_async
+from recommender_client.calls import Call, json_of, message_of, run_async, send
 from recommender_client.connections import AsyncConnected, Connected
 from recommender_client.errors import BadAnswer, InvalidQuery
 from recommender_client.messages import Query, Recommendation, recommendations
@@ -115,7 +115,7 @@ class Client(Connected):
         Raises:
             InvalidQuery, Unavailable, BadAnswer: as for `recommend`.
         """
-        return run(self._http, self._settings.call(queries, deadline, request_id))
+        return send(self._http, self._settings.call(queries, deadline, request_id))
 
 
 class AsyncClient(AsyncConnected):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import httpx
 
-from recommender_client.calls import Call, json_of, message_of, run, run_async
+from recommender_client.calls import Call, json_of, message_of, run_async, send
 from recommender_client.connections import AsyncConnected, Connected
 from recommender_client.errors import BadAnswer, ClientError, Unavailable
 from recommender_client.events import Batch, UserEvent, batches
@@ -111,7 +111,7 @@ class EventClient(Connected):
         sending = _Sending(events, self._retries, self._deadline if deadline is None else deadline)
         for call in sending.calls():
             try:
-                sending.receipt += run(self._http, call)
+                sending.receipt += send(self._http, call)
             except ClientError as error:
                 raise sending.failed(error) from error
         return sending.receipt

@@ -1,4 +1,4 @@
-"""What users did, for the collector: pure but for the id and the time that an event is made with.
+"""Events of users, for the collector: pure but for the id and time that an event is made with.
 
 Make an event when it happens, and send that same object again after a failure: its id and its time
 stay, so that the collector counts it once.
@@ -57,7 +57,7 @@ class UserEvent:
 
 
 class About(TypedDict, total=False):
-    """What every kind of event may say."""
+    """Fields of every kind of event."""
 
     request: str | None
     session: str | None

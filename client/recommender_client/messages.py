@@ -24,7 +24,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to recommend for: a user, a session, or seed items; everything else is optional."""
+    """A request for recommendations: a user, a session, or seed items; all else is optional."""
 
     user_id: Id | None = None
     session: Sequence[Event] = ()

@@ -1,4 +1,4 @@
-"""What the collector says of the events that it was sent: pure."""
+"""The collector's answer to sent events: pure."""
 
 from __future__ import annotations
 

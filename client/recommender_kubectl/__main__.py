@@ -5,20 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from recommender_kubectl import acting, arguments, opening, reading, watching
+from recommender_kubectl import (
+    arguments,
+    open_command,
+    read_commands,
+    request_commands,
+    watch_command,
+)
 from recommender_kubectl.cluster import ClusterError, opened
 from recommender_kubectl.console import Console
 from recommender_kubectl.requests import RefusedError
 from recommender_kubectl.views.why import NoVersionError
 
 _READERS = {
-    "status": reading.show_status,
-    "why": reading.explain,
-    "experiment": reading.show_experiment,
-    "history": reading.show_history,
-    "diff": reading.compare,
-    "watch": watching.watch,
-    "open": opening.open_page,
+    "status": read_commands.show_status,
+    "why": read_commands.explain,
+    "experiment": read_commands.show_experiment,
+    "history": read_commands.show_history,
+    "diff": read_commands.compare,
+    "watch": watch_command.watch,
+    "open": open_command.open_page,
 }
 
 
@@ -31,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     console = Console(as_json=getattr(given, "output", "text") == "json")
     try:
         with opened(arguments.target(given)) as cluster:
-            return _READERS.get(given.verb, acting.act)(cluster, console, given)
+            return _READERS.get(given.verb, request_commands.act)(cluster, console, given)
     except (RefusedError, NoVersionError) as error:
         console.complain(str(error))
         return 1

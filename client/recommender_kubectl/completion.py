@@ -24,7 +24,7 @@ _OF_VERSIONS = {"--to", "--version"}
 
 
 def candidates(words: Sequence[str], cluster: Cluster | None) -> list[str]:
-    """Return what may stand in place of the last word."""
+    """Return the completions of the last word."""
     *before, current = words or [""]
     places = _positional(before)
     if before and before[-1] in ("-o", "--output"):

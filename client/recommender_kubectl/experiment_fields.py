@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 
-from recommender_kubectl.experiments import (
+from recommender_kubectl.experiment_objects import (
     Arm,
     Comparison,
     Experiment,

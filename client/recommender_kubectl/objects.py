@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_kubectl.experiments import Experiment, Interleaving
+from recommender_kubectl.experiment_objects import Experiment, Interleaving
 
 Json = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ class Step:
 
     @property
     def is_shadow(self) -> bool:
-        """Whether nobody sees the answers."""
+        """True if nobody sees the answers."""
         return self.weight == 0
 
     @property
@@ -75,7 +75,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decision:
-    """How a version ended."""
+    """The decision that ended a version."""
 
     outcome: str
     reason: str
@@ -115,12 +115,12 @@ class Version:
     interleaving: Interleaving | None = None
 
     def split(self, weight: int | None) -> str:
-        """Return what a candidate with this weight has a share of: users or requests."""
+        """Return the unit of a candidate's share with this weight: users or requests."""
         return "requests" if self.experiment is None or weight == 100 else "users"
 
     @property
     def gates_held(self) -> bool:
-        """Whether it has gates, and passed all."""
+        """True if it has gates, and passed all."""
         return bool(self.gates) and all(gate.passed for gate in self.gates)
 
     @property
@@ -136,7 +136,7 @@ class Version:
 
     @property
     def awaits_mixed(self) -> bool:
-        """Whether its interleaving has yet to begin."""
+        """True if its interleaving has yet to begin."""
         own = self._interleaving_before_users
         return own is not None and own.started_at is None and own.ended_at is None
 
@@ -166,7 +166,7 @@ class Handled:
 
     @property
     def refused(self) -> bool:
-        """Whether the operator refused it."""
+        """True if the operator refused it."""
         return self.result.startswith("Refused")
 
 
@@ -190,7 +190,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """How the spec moves traffic, and how it judges a step; durations in seconds."""
+    """The rollout of the spec, and its analysis of a step; durations in seconds."""
 
     weights: tuple[int, ...]
     manual: bool
@@ -244,7 +244,7 @@ class Model:
 
     @property
     def standby_answers(self) -> bool:
-        """Whether the previous version answers in place of the champion."""
+        """True if the previous version answers in place of the champion."""
         available = self.condition("Available")
         return available is not None and available.reason == "StandbyServes"
 

@@ -1,4 +1,4 @@
-"""How far a rollout is, and an estimate of the time left, from what its steps took so far."""
+"""Progress of a rollout, and an estimate of the time left by the steps so far."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime
 import statistics
 from collections.abc import Iterable
 
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiment_objects import Experiment
 from recommender_kubectl.objects import Model, Rollout, Step, Version
 
 #: Stages in which a version is on its way, in their order.

@@ -23,7 +23,7 @@ class Request:
     """A change of a model that asks the operator for something."""
 
     #: A merge patch. It names the resourceVersion that the check was made on, so that a model that
-    #: has changed since is looked at again.
+    #: has changed since is checked again.
     patch: dict[str, Any]
     #: What is requested, for people.
     summary: str
@@ -35,7 +35,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What the operator made of a request."""
+    """The operator's answer to a request."""
 
     done: bool
     message: str
@@ -132,7 +132,7 @@ def resume(model: Model, versions: Sequence[Version], token: str) -> Request:  #
 
 
 def answer(request: Request, generation: int, model: Model) -> Answer | None:
-    """Return what the operator made of a request; None while it has not answered.
+    """Return the operator's answer to a request; None while there is none.
 
     `generation` is that of the model after the patch.
     """

@@ -42,7 +42,7 @@ _TONES = {
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How a terminal shows text; the default is that of a file or a pipe."""
+    """Style of text in a terminal; the default is that of a file or a pipe."""
 
     colour: bool = False
     #: Columns of the terminal; None does not wrap, so that grep finds whole lines.

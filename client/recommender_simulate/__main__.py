@@ -15,11 +15,11 @@ from recommender_client.values import Id
 from recommender_simulate.arguments import parser
 from recommender_simulate.behaviour import Behaviour
 from recommender_simulate.catalogue import AtRandom, Best
+from recommender_simulate.click_memory import Memory
 from recommender_simulate.driver import Course, Endpoint, Simulation, Truth
-from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 DEADLINE_SECONDS = 10.0
 MOST_PAIRS = 10_000_000  # of a user and an item: about 15 s of tastes

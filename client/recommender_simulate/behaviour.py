@@ -1,4 +1,4 @@
-"""What a user does with a list: pure.
+"""The clicks of a user in a list: pure.
 
 A user looks at the item of rank k (0 is the first) with the chance (k + 1) ** -attention, and
 clicks on what he or she looks at by taste: the position-based model (Craswell et al. 2008,
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from recommender_client import Kind
 from recommender_client.values import Id
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How all users act."""
+    """Behaviour of all users."""
 
     attention: float = 0.7  # 0: the user looks at the whole list
     purchase_share: float = 0.1  # of the clicks

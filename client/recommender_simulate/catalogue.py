@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from recommender_client import Query, Recommendation
 from recommender_client.values import Id
-from recommender_simulate.memory import Memory
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.click_memory import Memory
+from recommender_simulate.user_tastes import Tastes
 
 #: The version that events about random lists name.
 RANDOM = "random"

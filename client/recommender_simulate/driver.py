@@ -24,7 +24,7 @@ from recommender_simulate.behaviour import Act, Behaviour
 from recommender_simulate.catalogue import Best
 from recommender_simulate.population import Visit
 from recommender_simulate.summary import Summary, Worth
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 MOST_WAITING = 500  # requests without an answer yet; a further one fails
 GATHER_SECONDS = 0.2  # from an event to the request that sends it
@@ -47,7 +47,7 @@ class Collector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What users like, what they do, and how much they like the answers of a version.
+    """Tastes of users, their clicks, and the worth of a version's answers.
 
     With `best`, answers are compared with the best lists.
     """
@@ -58,7 +58,7 @@ class Truth:
     best: Best | None = None
 
     def acts(self, user: Id, answer: Recommendation, draws: random.Random) -> list[Act]:
-        """Return what a user does with an answer, and remember the clicks."""
+        """Return the clicks of a user in an answer, and remember them."""
         appeal = self.appeal.get(answer.version, 1.0)
         acts = self.behaviour.act(self.tastes, user, answer.items, draws, appeal)
         for act in acts:
@@ -69,7 +69,7 @@ class Truth:
     def worth(
         self, user: Id, answer: Recommendation, perfect: Sequence[Id] | None = None
     ) -> Worth:
-        """Return what an answer is worth to a user, and a perfect list in its place."""
+        """Return the worth of an answer to a user, and that of a perfect list."""
         appeal = self.appeal.get(answer.version, 1.0)
 
         def clicks(items: Sequence[Id]) -> float:
@@ -80,7 +80,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How long it runs, and what each request is."""
+    """Duration of a run, and its requests."""
 
     seconds: float
     top_n: int = 10

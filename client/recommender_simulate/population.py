@@ -1,4 +1,4 @@
-"""Who comes, and when: pure but for its seeded random numbers."""
+"""Arrivals of users: pure but for its seeded random numbers."""
 
 from __future__ import annotations
 

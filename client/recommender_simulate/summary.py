@@ -1,4 +1,4 @@
-"""What became of the simulation, by version: pure."""
+"""Results of a simulation, by version: pure."""
 
 from __future__ import annotations
 

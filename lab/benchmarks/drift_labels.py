@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from recommender_operator.analysis import label_drift, segment_drift
-from recommender_operator.analysis.labels import read_days
-from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.analysis.label_sums import read_days
 from recommender_operator.analysis.segment_drift import read_segments
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import DriftSpec
 from tests.benchmarks.machine import machine
 from tests.unit.recommender_operator.analysis.label_worlds import VERSION, Shop, body

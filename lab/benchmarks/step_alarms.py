@@ -17,8 +17,8 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from recommender_operator.analysis import metrics
-from recommender_operator.analysis.metrics import Share
+from recommender_operator.analysis import step_metrics
+from recommender_operator.analysis.step_metrics import Share
 from tests.benchmarks.machine import machine
 
 MINIMUM = 0.99
@@ -74,7 +74,7 @@ def main() -> None:
     report = {
         "benchmark": "step_alarms",
         "compared": "failed steps of 1000 at a success rate of at least 99 %, by true error rate",
-        "level": metrics.METRIC_ALPHA,
+        "level": step_metrics.METRIC_ALPHA,
         "steps": args.steps,
         "looks": args.looks,
         "requestsPerLook": PER_LOOK,

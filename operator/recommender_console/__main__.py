@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from recommender_console import process
 from recommender_console.settings import PREFIX, VARIABLES, SettingsError, load
-from recommender_operator import logs
+from recommender_operator.controller import logs
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     logs.set_up(settings.log_level, settings.log_format)
     try:
-        asyncio.run(process.run(settings))
+        asyncio.run(process.serve_console(settings))
     except (OSError, ssl.SSLError) as error:
         logger.error("the console cannot start: %s", error)
         return FAILED

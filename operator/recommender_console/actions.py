@@ -1,4 +1,4 @@
-"""What a visitor can ask for, and what is left of a confirmation if the model has changed since.
+"""Actions of a visitor, and the validity of a confirmation if the model has changed since.
 
 Whether a request makes sense, its patch and its words are those of the kubectl plugin.
 """

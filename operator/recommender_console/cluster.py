@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from recommender_console import details
-from recommender_console.details import SeenModel, SeenVersion
+from recommender_console import object_details
+from recommender_console.object_details import SeenModel, SeenVersion
 from recommender_kubectl import fields
 
 #: Objects in one page of a list, pages of one list, and lists at a time: 1,000 models are 7 MB.
@@ -89,7 +89,7 @@ class Cluster:
     async def model(self, token: str, namespace: str, name: str) -> SeenModel:
         """Return a model."""
         path = f"{_GROUP}/namespaces/{namespace}/{fields.MODELS}/{name}"
-        return details.read_model(await self._ask("GET", path, token))
+        return object_details.read_model(await self._ask("GET", path, token))
 
     async def versions(
         self, token: str, namespace: str, model: str
@@ -98,14 +98,14 @@ class Cluster:
         path = f"{_GROUP}/namespaces/{namespace}/{fields.VERSIONS}"
         query = {"labelSelector": f"{fields.MODEL_LABEL}={model}", "limit": str(VERSIONS)}
         page = await self._ask("GET", path, token, query=query)
-        found = tuple(details.read_version(body) for body in page.get("items", ()))
+        found = tuple(object_details.read_version(body) for body in page.get("items", ()))
         return found, bool(page.get("metadata", {}).get("continue"))
 
     async def addresses(self, token: str, namespace: str, version: str) -> tuple[str, ...]:
         """Return the addresses of the pods that serve a version."""
-        query = {"labelSelector": details.pods_of(version), "limit": str(PODS)}
+        query = {"labelSelector": object_details.pods_of(version), "limit": str(PODS)}
         page = await self._ask("GET", f"/api/v1/namespaces/{namespace}/pods", token, query=query)
-        found = (details.read_address(body) for body in page.get("items", ()))
+        found = (object_details.read_address(body) for body in page.get("items", ()))
         return tuple(address for address in found if address)
 
     async def patch(
@@ -121,7 +121,7 @@ class Cluster:
         query = {"limit": str(PAGE)}
         for _ in range(PAGES):
             page = await self._ask("GET", path, token, query=query)
-            found += [details.read_model(body) for body in page.get("items", ())]
+            found += [object_details.read_model(body) for body in page.get("items", ())]
             after = page.get("metadata", {}).get("continue")
             if not after:
                 return found, False

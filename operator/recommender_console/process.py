@@ -13,7 +13,7 @@ from aiohttp import web
 from recommender_console import cluster, report_pods
 from recommender_console.settings import Settings
 from recommender_console.site import app
-from recommender_console.site.guard import PATIENCE, Guard
+from recommender_console.site.connection_limits import PATIENCE, Guard
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _GRACE = 10.0
 _HEADER = 16 * 1024
 
 
-async def run(settings: Settings) -> None:
+async def serve_console(settings: Settings) -> None:
     """Serve the page until a signal."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -12,10 +12,10 @@ from collections import OrderedDict
 
 import aiohttp
 
-from recommender_console import reports
+from recommender_console import report_digest
 from recommender_console.cluster import Cluster, ClusterError
-from recommender_console.details import SeenVersion
-from recommender_console.reports import NoReportError
+from recommender_console.object_details import SeenVersion
+from recommender_console.report_digest import NoReportError
 from recommender_contract.artifact import MANIFEST, MAX_PUBLISHED_BYTES, REPORT_PAGE
 
 #: Port of the transformer, beside its metrics: no Gateway leads there.
@@ -61,7 +61,7 @@ class Reports:
             NoReportError: there is none, or none that is the version's.
             ClusterError: the API server refused to list the pods.
         """
-        artifact = reports.digits(one.artifact_digest)
+        artifact = report_digest.digits(one.artifact_digest)
         if artifact not in self._kept:
             addresses = await self._addresses(token, namespace, one.version.name)
             of_visitor = self._turns.setdefault(f"token {token}", asyncio.Lock())
@@ -96,16 +96,16 @@ class Reports:
         return found
 
     async def _from_pods(self, addresses: tuple[str, ...], artifact: str) -> bytes:
-        """Return what the first pod gives that has it."""
+        """Return the answer of the first pod that has it."""
         failures: list[NoReportError] = []
         for address in addresses[:TRIES]:
             try:
                 # No report is read for a manifest that is not the version's.
                 manifest = await self._file(address, artifact, MANIFEST)
-                digest = reports.listed(artifact, manifest)
+                digest = report_digest.listed(artifact, manifest)
                 del manifest
                 report = await self._file(address, artifact, REPORT_PAGE)
-                reports.check(digest, report)
+                report_digest.check_digest(digest, report)
             except NoReportError as error:
                 failures.append(error)
             else:

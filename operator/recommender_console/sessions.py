@@ -1,4 +1,4 @@
-"""Who has signed in: the tokens stay in this process, browsers get a random id."""
+"""Sessions of signed-in visitors: tokens stay in this process, browsers get a random id."""
 
 from __future__ import annotations
 

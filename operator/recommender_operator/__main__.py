@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from recommender_operator import logs
-from recommender_operator.metrics import version
-from recommender_operator.settings import Settings, SettingsError, load, variable
+from recommender_operator.controller import logs
+from recommender_operator.metrics.operator_metrics import version
+from recommender_operator.process.settings import Settings, SettingsError, load, variable
 
 OK, FAILED, USAGE, NO_ACCESS, LOST_LEASE = 0, 1, 2, 3, 4
 
@@ -86,8 +86,8 @@ def _run() -> int:
         return USAGE
     logs.set_up(settings.log_level, settings.log_format)
     # Imported here, so that `version` and invalid settings end at once.
-    from recommender_operator.adapters.kubernetes.port import KubeError
-    from recommender_operator.adapters.kubernetes.transport import log_in
+    from recommender_operator.controller.kube import KubeError
+    from recommender_operator.controller.transport import log_in
 
     try:
         asyncio.run(log_in())
@@ -105,7 +105,7 @@ def _run() -> int:
 
 
 async def _operate(settings: Settings) -> None:
-    from recommender_operator.process import Process
+    from recommender_operator.process.operator_process import Process
 
     logger.info("recommender-operator %s starts", version())
     await Process(settings, end=_end).run()

@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
-from recommender_operator.analysis.filling import Filling
+from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import PLAIN, JobKind, Routing, Sample
@@ -87,7 +87,7 @@ class EnsureService:
     """Apply the InferenceService of a version, or in Knative mode its revision.
 
     In Gateway mode `version` may be the name of a version's fresh deployment. A rollout goes on
-    without an `optional` one, so a refusal of the API server does not end the look.
+    without an `optional` one, so a refusal of the API server does not end the pass.
     """
 
     version: str
@@ -103,7 +103,7 @@ class DeleteService:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSmoke:
-    """Send the smoke inference to a pod of a version; the same look decides on the response."""
+    """Send the smoke inference to a pod of a version; the same pass decides on the response."""
 
     version: str
 

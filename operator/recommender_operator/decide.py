@@ -12,48 +12,40 @@ from typing import assert_never
 
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
-from recommender_operator.observed import Observed
-from recommender_operator.phases.conditions import acceptance, erasures, project, without_effect
-from recommender_operator.phases.duties import (
-    commands,
-    delete,
-    history,
-    holding,
-    holdout,
-    ledger,
-    monitor,
-    rebuilding,
-    remembering,
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.lifecycle import (
+    annotation_requests,
+    champion_rebuild,
+    data_check,
+    deletion,
+    evaluation,
+    handled_requests,
+    history_limit,
+    publishing,
     rollback,
     services,
+    serving_finalizer,
     snapshots,
     standby,
     start,
-    supersede,
-)
-from recommender_operator.phases.stages import (
-    assigning,
-    canary,
-    data,
-    deploy,
-    evaluate,
-    publish,
-    smoke,
-    train,
+    training,
     workers,
 )
-from recommender_operator.phases.turn import Turn
+from recommender_operator.monitoring import drift_monitor, holdout_gain, rollback_count
+from recommender_operator.observed import Observed
+from recommender_operator.rollout import canary, deploy, smoke, user_assignment
+from recommender_operator.status import acceptance, erasures, model_status, settings_applied
 
-Step = Callable[[Turn], None]
+Step = Callable[[ReconcileContext], None]
 
 
-#: What every look reports, whatever it did.
+#: What every pass reports, whatever it did.
 _REPORTS = (
-    rebuilding.step,
-    acceptance.step,
-    without_effect.step,
-    erasures.step,
-    project.step,
+    champion_rebuild.report_rebuild,
+    acceptance.set_accepted,
+    settings_applied.set_settings_applied,
+    erasures.set_erasures_complete,
+    model_status.project_status,
 )
 
 
@@ -64,52 +56,52 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         observed: the observed state of the cluster.
         now: the time of the observation, with a time zone.
     """
-    if (rebuilt := rebuilding.decision(observed)) is not None:
+    if (rebuilt := champion_rebuild.decision(observed)) is not None:
         return rebuilt
-    turn = Turn(remembering.restored(observed), now)
+    ctx = ReconcileContext(handled_requests.restored(observed), now)
     if observed.model.deleting:
-        delete.step(turn)
-        return turn.finish()
+        deletion.delete_model(ctx)
+        return ctx.finish()
     if not observed.platform.missing:
         for step in (
-            ledger.step,
-            rollback.step,
-            standby.step,
-            supersede.step,
-            commands.step,
-            start.step,
+            rollback_count.settle_rollbacks,
+            rollback.roll_back_to,
+            standby.choose_standby,
+            start.supersede_versions,
+            annotation_requests.handle_requests,
+            start.start_version,
         ):
-            step(turn)
-        _advance(turn)
-        assigning.step(turn)
-        ledger.step(turn)
+            step(ctx)
+        _advance(ctx)
+        user_assignment.assign_users(ctx)
+        rollback_count.settle_rollbacks(ctx)
         for step in (
-            monitor.step,
-            holdout.step,
-            snapshots.step,
-            services.step,
-            workers.step,
-            holding.step,
-            history.step,
-            remembering.step,
+            drift_monitor.monitor_drift,
+            holdout_gain.measure_holdout,
+            snapshots.take_snapshots,
+            services.keep_services,
+            workers.delete_unneeded_workers,
+            serving_finalizer.hold_serving_versions,
+            history_limit.delete_old_versions,
+            handled_requests.copy_requests,
         ):
-            step(turn)
+            step(ctx)
     for step in _REPORTS:
-        step(turn)
-    return turn.finish()
+        step(ctx)
+    return ctx.finish()
 
 
-def _advance(turn: Turn) -> None:
+def _advance(ctx: ReconcileContext) -> None:
     """Advance the candidate as far as possible; it may pass several stages."""
     for _ in VersionStage:
-        before = turn.candidate
+        before = ctx.candidate
         if before is None:
             return
         stage = before.status.stage
-        if (turn.spec.paused or turn.held) and stage is not VersionStage.CANARY:
+        if (ctx.spec.paused or ctx.held) and stage is not VersionStage.CANARY:
             return
-        step_of(stage)(turn)
-        after = turn.candidate
+        step_of(stage)(ctx)
+        after = ctx.candidate
         if after is None or after.name != before.name or after.status.stage is stage:
             return
 
@@ -118,19 +110,19 @@ def step_of(stage: VersionStage) -> Step:
     """Return the step of a stage."""
     match stage:
         case VersionStage.PENDING | VersionStage.CHECKING_DATA:
-            return data.step
+            return data_check.check_data
         case VersionStage.TRAINING:
-            return train.step
+            return training.train_version
         case VersionStage.EVALUATING:
-            return evaluate.step
+            return evaluation.evaluate_gates
         case VersionStage.PUBLISHING:
-            return publish.step
+            return publishing.publish_artifact
         case VersionStage.PUBLISHED | VersionStage.DEPLOYING:
-            return deploy.step
+            return deploy.deploy_version
         case VersionStage.SMOKE_TESTING:
-            return smoke.step
+            return smoke.smoke_test
         case VersionStage.CANARY:
-            return canary.step
+            return canary.roll_out
         case (
             VersionStage.PROMOTED
             | VersionStage.FAILED
@@ -143,5 +135,5 @@ def step_of(stage: VersionStage) -> Step:
             assert_never(stage)
 
 
-def _rest(_: Turn) -> None:
+def _rest(_: ReconcileContext) -> None:
     """Do nothing: the version is finished."""

@@ -1,7 +1,7 @@
 """The observed state of the cluster: the only input of `decide` besides the time.
 
 All values are frozen and plain, so that tests can write them by hand and generate them.
-`observe.py` reads them from the cluster.
+`reconcile/observer.py` reads them from the cluster.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class VersionObject:
 
     @property
     def was_published(self) -> bool:
-        """Whether it passed its gates and its artifact is there, so that it can serve again."""
+        """True if it passed its gates and its artifact is there, so that it can serve again."""
         gates_held = bool(self.status.gates) and all(gate.passed for gate in self.status.gates)
         return self.status.artifact is not None and gates_held
 
@@ -122,7 +122,7 @@ class ServiceState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Routing:
-    """How a route splits the requests, besides the weights."""
+    """Split of the requests by a route, besides the weights."""
 
     #: Header that assigns users to versions; if it is empty, requests are split.
     experiment: str = ""
@@ -284,5 +284,5 @@ class Observed:
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.
     rivals: tuple[Rival, ...] = ()
-    #: What versions answered to a smoke inference of this look; no status has it yet.
+    #: What versions answered to a smoke inference of this pass; no status has it yet.
     smokes: Mapping[str, Smoke] = dataclasses.field(default_factory=dict)

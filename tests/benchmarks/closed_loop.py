@@ -30,11 +30,11 @@ from typing import Any
 from recommender_client import AsyncClient, AsyncEventClient
 from recommender_client.values import Id
 from recommender_simulate.catalogue import RANDOM, AtRandom, Best
+from recommender_simulate.click_memory import Memory
 from recommender_simulate.driver import Course, Endpoint, Simulation, Truth
-from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 from recommender_training.data.sessions import HISTORY_LENGTH
 from tests import collector_rig
 from tests.benchmarks.machine import machine

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.drift import Verdict, evaluate_break, evaluate_window
-from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import DriftSpec
 from tests.benchmarks.drift_injections import INJECTIONS, Injection
 from tests.benchmarks.drift_sessions import Binner, Rows, Sessions, design_effects, load, take

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.plan import Guardrail, Plan, Primary
 from tests.benchmarks.experiment_users import Floats
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender_operator.experiments import sample_ratio
-from recommender_operator.experiments.moments import Moments, product_key
+from recommender_operator.experiments.arm_moments import Moments, product_key
 from recommender_operator.experiments.plan import Phase
 
 #: Most revenue of one user that counts.

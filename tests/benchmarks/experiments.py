@@ -17,11 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from recommender_operator.api.spec_experiment import LESS_IS_BETTER
-from recommender_operator.experiments import estimates, harm, horizon, planning
+from recommender_operator.experiments import estimates, harm, horizon, sample_size
+from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.decision import Kind, decide
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.horizon import Outcome
-from recommender_operator.experiments.metrics import Metric
-from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
 from tests.benchmarks import experiment_logs, experiment_requests
 from tests.benchmarks.experiment_requests import EFFECTS, Requests
@@ -108,10 +108,10 @@ def _without_stops(plan: Plan, phases: list[Phase]) -> tuple[Outcome | None, flo
         found = horizon.pairs(plan, phase.of("champion"), phase.of("candidate"))
         if found is None:
             continue
-        least = min(least, planning.two_sided(found[0].z()))
+        least = min(least, sample_size.two_sided(found[0].z()))
         reached = horizon.planned(plan, phase, found).fraction >= 1
         if reached and days >= plan.min_days and outcome is None:
-            outcome = horizon.read(plan, found)[0]
+            outcome = horizon.read_at_horizon(plan, found)[0]
     return outcome, least
 
 
@@ -199,7 +199,7 @@ def of_requests(runs: int, rng: np.random.Generator) -> dict[str, dict[str, floa
     lost = experiment_requests.experiments(long, runs // 2, gains, rng)
     drawn = experiment_requests.DRAWN
     last = [(moments(run[-1, 0], drawn), moments(run[-1, 1], drawn)) for run in changed]
-    two_sided = planning.critical(0.05)
+    two_sided = sample_size.critical(0.05)
     return {
         "no effect": {each: tested(each, null, world.share) for each in EFFECTS},
         "smallest effect": {each: tested(each, changed, world.share) for each in EFFECTS},
@@ -236,7 +236,7 @@ def figures(runs: int) -> dict[str, object]:
     print("harm", peeking, flush=True)
     last = [(moments(run[-1, 0]), moments(run[-1, 1])) for run in better]
     alarms, any_alarms = mismatches(5 * runs, 0.0, rng)
-    two_sided = planning.critical(0.05)
+    two_sided = sample_size.critical(0.05)
     off_policy = experiment_logs.coverage(runs // 2, rng)
     print("off policy", off_policy, flush=True)
     several = World(days=8, arriving=1500, share=0.2, arms=5)

@@ -36,7 +36,7 @@ import tempfile
 import time
 from typing import Any
 
-from recommender_operator.metrics import version as operator_version
+from recommender_operator.metrics.operator_metrics import version as operator_version
 from tests.benchmarks import operator_account
 from tests.benchmarks.machine import machine
 from tests.benchmarks.operator_fleet import Fleet, paused, ready

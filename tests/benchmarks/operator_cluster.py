@@ -30,24 +30,22 @@ import pathlib
 import time
 from collections.abc import Callable
 
-from recommender_operator.adapters.caches.informer import Informer, Observer
-from recommender_operator.adapters.caches.store import Store
-from recommender_operator.adapters.caches.watching import ApiSource, Scope
 from recommender_operator.adapters.counters.pod_scrape import PORT
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     DEPLOYMENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
-    PODS,
     REPLICA_SETS,
-    KubeError,
-    Object,
-    Resource,
 )
-from recommender_operator.adapters.kubernetes.transport import Transport
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.informer import Informer, Observer
+from recommender_operator.controller.kube import PODS, KubeError, Object, Resource
+from recommender_operator.controller.store import Store
+from recommender_operator.controller.transport import Transport
+from recommender_operator.controller.watching import ApiSource, Scope
 from recommender_operator.resources import labels as marks
+from recommender_operator.resources.labels import MANAGER
 from tests.benchmarks import operator_statuses as statuses
 from tests.benchmarks.operator_pods import Answering, prediction
 from tests.fakes.objects import STANDARD_CHAIN, controller, create_chain
@@ -85,7 +83,7 @@ class Simulator:
         self.fails: Callable[[str], bool] = lambda _version: False
         self._prediction = prediction(texts=texts)
         self._transport = transport
-        self._kube = OfficialKube(transport)
+        self._kube = OfficialKube(transport, manager=MANAGER)
         self._source = ApiSource(transport)
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: set[Key] = set()
@@ -98,7 +96,7 @@ class Simulator:
             resource: Informer(
                 self._source,
                 Scope(resource, namespace, marks.MODEL),
-                Store(),
+                Store(marks.MODEL),
                 observer=Observer(changed=self._changed),
             )
             for resource in (JOBS, INFERENCE_SERVICES, HTTP_ROUTES)

@@ -8,19 +8,15 @@ import secrets
 import time
 from typing import Any
 
-from recommender_operator.adapters.caches.informer import Informer, Observer
-from recommender_operator.adapters.caches.store import Store, name_of
-from recommender_operator.adapters.caches.watching import ApiSource, Scope
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    CLAIMS,
-    HTTP_ROUTES,
-    MODELS,
-    VERSIONS,
-    Object,
-)
+from recommender_operator.adapters.kinds import CLAIMS, HTTP_ROUTES, MODELS, VERSIONS
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.informer import Informer, Observer
+from recommender_operator.controller.kube import Object
+from recommender_operator.controller.store import Store, name_of
+from recommender_operator.controller.watching import ApiSource, Scope
 from recommender_operator.resources import http_route
 from recommender_operator.resources import labels as marks
+from recommender_operator.resources.labels import MANAGER
 from tests.integration import operator_api_rig as rig
 
 NAMESPACES = 10
@@ -72,7 +68,7 @@ class Fleet:
     def __init__(self, count: int, config: pathlib.Path) -> None:
         transport = rig.transport_to(config)
         self._transport = transport
-        self.kube = OfficialKube(transport)
+        self.kube = OfficialKube(transport, manager=MANAGER)
         run = secrets.token_hex(3)
         self._spaces = [f"fleet-{run}-{i}" for i in range(NAMESPACES)]
         self.places = [(self._spaces[i % NAMESPACES], f"model-{i:05d}") for i in range(count)]
@@ -82,11 +78,11 @@ class Fleet:
         self._models = Informer(
             source,
             Scope(MODELS, None, ""),
-            Store(model_of=name_of),
+            Store(marks.MODEL, parent_of=name_of),
             observer=Observer(changed=self._keep_status),
         )
         self._versions, self._routed = (
-            Informer(source, Scope(kind, None, marks.MODEL), Store(), observer=changed)
+            Informer(source, Scope(kind, None, marks.MODEL), Store(marks.MODEL), observer=changed)
             for kind in (VERSIONS, HTTP_ROUTES)
         )
         self.routes = Routes(self._versions.store, self._routed.store)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 
-from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, Object, Resource
+from recommender_operator.adapters.kinds import HTTP_ROUTES
+from recommender_operator.controller.kube import Object, Resource
 from tests.scripted import ended, report
 
 

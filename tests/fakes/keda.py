@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, SCALED_OBJECTS
+from recommender_operator.adapters.kinds import AUTOSCALERS, SCALED_OBJECTS
 from tests.fakes.kube import FakeKube
 
 

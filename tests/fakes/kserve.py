@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import (
-    INFERENCE_SERVICES,
-    REVISIONS,
-    Object,
-    Resource,
-)
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES, REVISIONS
+from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.ownership import controller_of
 from tests.fakes.documents import copied

@@ -8,16 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    REVISIONS,
-    ConflictError,
-    Fields,
-    KubeError,
-    Object,
-    Resource,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, REVISIONS
+from recommender_operator.controller.kube import ConflictError, Fields, KubeError, Object, Resource
 from tests.fakes.documents import copied, merged, without
 
 NOW = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)

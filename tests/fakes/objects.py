@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     CLAIMS,
     CONFIGURATIONS,
     DEPLOYMENTS,
@@ -16,11 +16,9 @@ from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     REPLICA_SETS,
     REVISIONS,
-    Kube,
-    Object,
-    Resource,
 )
 from recommender_operator.adapters.objects.finalizer import FINALIZER
+from recommender_operator.controller.kube import Kube, Object, Resource
 from recommender_operator.resources import labels as marks
 from tests.fakes.kube import NOW, FakeKube
 

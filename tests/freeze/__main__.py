@@ -27,8 +27,9 @@ import tempfile
 import time
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import CLAIMS
+from recommender_operator.adapters.kinds import CLAIMS
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.resources.labels import MANAGER
 from tests.benchmarks.operator_fleet import MERGE
 from tests.freeze.chain import Chain
 from tests.freeze.collector import Collector
@@ -41,7 +42,7 @@ async def run(name: str, folder: pathlib.Path) -> dict[str, Any]:
     """Run a life, and return its figures."""
     started, namespace = time.monotonic(), rig.new_namespace()
     transport = rig.transport_to(rig.kubeconfig())
-    kube = OfficialKube(transport)
+    kube = OfficialKube(transport, manager=MANAGER)
     for claim in ("raw", "store"):
         path = CLAIMS.path(namespace, claim, "status")
         await transport.request("PATCH", path, [], {"status": {"phase": "Bound"}}, MERGE)

@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from recommender_operator.__main__ import LOST_LEASE
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BASELINES,
     BUDGETS,
     EVENTS,
@@ -25,6 +24,7 @@ from recommender_operator.adapters.kubernetes.port import (
     NETWORK_POLICIES,
     VERSIONS,
 )
+from recommender_operator.controller.client import OfficialKube
 from tests.freeze.stopping import NOTE
 from tests.integration import operator_api_rig as rig
 from tests.integration.operator_process import Process, status_of

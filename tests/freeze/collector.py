@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import VERSIONS
-from recommender_operator.adapters.objects.typed import version_object
+from recommender_operator.adapters.kinds import VERSIONS
+from recommender_operator.adapters.objects.parsed_objects import version_object
+from recommender_operator.controller.client import OfficialKube
 from tests.ports import free_port
 from tests.unit.recommender_operator.simulation.users import Users
 

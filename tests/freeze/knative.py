@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from recommender_operator.adapters.kubernetes.port import (
-    INFERENCE_SERVICES,
-    PODS,
-    REVISIONS,
-    Object,
-    Resource,
-)
-from recommender_operator.adapters.kubernetes.transport import Transport
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES, REVISIONS
+from recommender_operator.controller.kube import PODS, Object, Resource
+from recommender_operator.controller.transport import Transport
 from recommender_operator.resources import labels as marks
 from tests.benchmarks.operator_cluster import Key, Serving, Simulator, uid_of
 from tests.benchmarks.operator_statuses import ready

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import MODELS, VERSIONS
+from recommender_operator.adapters.kinds import MODELS, VERSIONS
+from recommender_operator.controller.client import OfficialKube
 from tests.benchmarks.operator_cluster import Simulator
 from tests.benchmarks.operator_fleet import SPEC
 from tests.freeze.chain import Chain

@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from recommender_operator.__main__ import main
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import Object, Resource
-from recommender_operator.election import LEASES
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.election import LEASES
+from recommender_operator.controller.kube import Object, Resource
 
 NOTE = "FREEZE_NOTE"
 

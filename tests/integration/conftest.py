@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.controller.client import OfficialKube
 from tests.integration import operator_api_rig as rig
 
 #: Tests that share a server or a training, the longest ones first.

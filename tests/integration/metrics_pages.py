@@ -19,7 +19,6 @@ from recommender_collector.collector_metrics import (
 )
 from recommender_collector.experiments.experiment import Ignored
 from recommender_contract.events import Kind
-from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
@@ -38,7 +37,8 @@ from recommender_operator.api.version_experiment import (
     ExperimentStatus,
     MetricComparison,
 )
-from recommender_operator.metrics import Metrics
+from recommender_operator.metrics import model_metrics
+from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.observed import Observed
 from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -77,7 +77,7 @@ def operator() -> Rollout:
     world.watch(60)
     observed, decision = world.observe(), world.reconcile()
     model = observed.model
-    metrics.figures(model, figures.of(observed, decision))
+    metrics.set_model_metrics(model, model_metrics.model_metrics_of(observed, decision))
     metrics.traffic(model, {"movies-a": 90, "movies-b": 10})
     metrics.stage(model, "Canary")
     metrics.snapshot(model, True)
@@ -126,7 +126,7 @@ def _show_faults(metrics: Metrics) -> None:
     status_of = RecommenderModelStatus(drift=drift, holdout=_holdout())
     decision = Decision(actions=(), status=status_of)
     observed = Observed(model=model, versions=(version,))
-    metrics.figures(model, figures.of(observed, decision))
+    metrics.set_model_metrics(model, model_metrics.model_metrics_of(observed, decision))
 
 
 def _holdout() -> HoldoutStatus:

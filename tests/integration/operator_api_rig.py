@@ -11,9 +11,10 @@ import yaml
 from kubernetes.aio import client as official
 from kubernetes.aio import config as official_config
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import Object
-from recommender_operator.adapters.kubernetes.transport import Transport
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import Object
+from recommender_operator.controller.transport import Transport
+from recommender_operator.resources.labels import MANAGER
 from tests.cluster import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -59,7 +60,7 @@ def transport_to(path: pathlib.Path) -> Transport:
 
 
 def open_kube(path: pathlib.Path) -> OfficialKube:
-    return OfficialKube(transport_to(path))
+    return OfficialKube(transport_to(path), manager=MANAGER)
 
 
 def new_namespace() -> str:

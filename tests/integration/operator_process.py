@@ -13,9 +13,9 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import MODELS
-from recommender_operator.settings import variable
+from recommender_operator.adapters.kinds import MODELS
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.process.settings import variable
 from tests import warm
 from tests.integration import operator_account as account
 from tests.ports import free_port

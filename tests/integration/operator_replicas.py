@@ -8,15 +8,9 @@ import re
 import time
 from collections.abc import AsyncIterator
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    INFERENCE_SERVICES,
-    JOBS,
-    MODELS,
-    VERSIONS,
-)
-from recommender_operator.election import LEASES
+from recommender_operator.adapters.kinds import EVENTS, INFERENCE_SERVICES, JOBS, MODELS, VERSIONS
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.election import LEASES
 from tests.integration import operator_api_rig as rig
 from tests.integration.operator_process import Process, status_of, until
 from tests.scripted import ScriptedCluster

@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.transport import Transport
+from recommender_operator.controller.transport import Transport
 from recommender_operator.resources import labels as marks
 from tests.benchmarks.operator_cluster import Simulator
 from tests.integration import operator_api_rig as rig

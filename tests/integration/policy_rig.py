@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BASELINES,
     BUDGETS,
@@ -20,21 +20,20 @@ from recommender_operator.adapters.kubernetes.port import (
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
-    Object,
-    Resource,
 )
-from recommender_operator.adapters.objects import events
+from recommender_operator.adapters.objects import event_recorder
+from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
     autoscaling,
-    baselines,
-    disruption,
+    counter_baselines,
+    disruption_budgets,
     http_route,
     inference_service,
-    isolation,
     jobs,
     labels,
     model_version,
+    network_policies,
     train_jobs,
 )
 from tests.fakes.kube import NOW
@@ -66,14 +65,14 @@ def _route() -> Object:
 
 def _baseline() -> Object:
     baseline = Baseline(key="step/movies-0", taken_at=NOW, samples={"movies-0": {}})
-    return baselines.counter_baseline(model(), version(), baseline)
+    return counter_baselines.counter_baseline(model(), version(), baseline)
 
 
 def _budget() -> Object:
     service = inference_service.standard(model(), version(), OPTIONS)
     service["metadata"]["uid"] = "uid-service"
     name = service["metadata"]["name"]
-    return disruption.budget("movies", name, labels.Component.TRANSFORMER, service)
+    return disruption_budgets.budget("movies", name, labels.Component.TRANSFORMER, service)
 
 
 def _autoscaler() -> Object:
@@ -86,18 +85,18 @@ def _autoscaler() -> Object:
 def _network_policy() -> Object:
     service = inference_service.standard(model(), version(), OPTIONS)
     service["metadata"]["uid"] = "uid-service"
-    return isolation.policies(model(), service["metadata"]["name"], service, OPTIONS)[0]
+    return network_policies.policies(model(), service["metadata"]["name"], service, OPTIONS)[0]
 
 
 def _knative_policy() -> Object:
     service = inference_service.knative(model(), version(), 10, OPTIONS)
     service["metadata"]["uid"] = "uid-service"
-    return isolation.knative_policy(model(), service, OPTIONS)
+    return network_policies.knative_policy(model(), service, OPTIONS)
 
 
 def _event() -> Object:
     event = Event(type="Normal", reason="Promoted", message="it is better")
-    return events.manifest(model(), event, events.event_name(model(), event), NOW)
+    return event_recorder.manifest(model(), event, event_recorder.event_name(model(), event), NOW)
 
 
 OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
@@ -115,7 +114,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     "budget": (BUDGETS, _budget),
     "network": (NETWORK_POLICIES, _network_policy),
     "network-of-revisions": (NETWORK_POLICIES, _knative_policy),
-    "network-of-jobs": (NETWORK_POLICIES, lambda: isolation.of_jobs(model(), OPTIONS)),
+    "network-of-jobs": (NETWORK_POLICIES, lambda: network_policies.of_jobs(model(), OPTIONS)),
     "autoscaler": (AUTOSCALERS, _autoscaler),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),

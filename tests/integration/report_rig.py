@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from recommender_console.site import app
-from recommender_console.site.guard import Guard
+from recommender_console.site.connection_limits import Guard
 from recommender_contract.artifact import MANIFEST
 from tests.integration.threaded import in_thread
 from tests.unit.recommender_console.console_fakes import VIEWER, FakeCluster

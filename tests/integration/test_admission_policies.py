@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     EVENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
-    Object,
-    Resource,
 )
+from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.resources import labels
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig

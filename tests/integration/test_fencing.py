@@ -6,29 +6,21 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    MODELS,
-    VERSIONS,
-    ConflictError,
-    KubeError,
-    Object,
-    Resource,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, MODELS, VERSIONS
 from recommender_operator.adapters.objects.owned_writes import (
     Claim,
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.objects.seen import Seen
-from recommender_operator.adapters.objects.typed import model_object, version_object
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.knative import KnativeTraffic
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.traffic_port import Subject
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import ConflictError, KubeError, Object, Resource
 from recommender_operator.observed import ModelObject
-from recommender_operator.reconcile import Key
+from recommender_operator.reconcile.reconciler import Key
 from recommender_operator.resources import http_route, model_version, names
 from tests.integration.operator_api_rig import manifest, new_namespace
 from tests.unit.recommender_operator.operator_rig import Rig
@@ -70,7 +62,7 @@ def again(subject: Subject) -> Subject:
 
 
 def claim_of(model: ModelObject, resource: Resource, *found: Object) -> Claim:
-    seen = Seen()
+    seen = ObservedObjects()
     seen.read(resource, found)
     return Claim(owners={model.uid}, seen=seen)
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.kubernetes.port import SCALED_OBJECTS, Object
+from recommender_operator.adapters.kinds import SCALED_OBJECTS
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
 from tests.cluster import api, keda

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_kubectl import __main__, acting, requests, watching
+from recommender_kubectl import __main__, request_commands, requests, watch_command
 from recommender_kubectl.cluster import Cluster, ConflictError, Target, opened
 from tests.cluster import api
 from tests.integration import operator_api_rig as rig
@@ -146,7 +146,7 @@ def test_wait_ends_with_the_answer_of_the_operator(
         entry = {"action": "abort", "token": token, "at": at, "result": "Refused: too late"}
         set_status(world, {"handled": [entry]})
 
-    monkeypatch.setattr(acting, "time", instead_of_sleep(operator))
+    monkeypatch.setattr(request_commands, "time", instead_of_sleep(operator))
     assert run(world, "abort", "movies", "--wait") == 1
     assert "Refused: too late" in capsys.readouterr().out
 
@@ -163,7 +163,7 @@ def test_a_watch_ends_with_the_decision(
         ended = samples.decision("RolledBack", "AnalysisFailed", "successRate 0.91", 0)
         set_status(world, {"stage": "RolledBack", "decision": ended}, CANDIDATE, "modelversions")
 
-    monkeypatch.setattr(watching, "time", instead_of_sleep(operator))
+    monkeypatch.setattr(watch_command, "time", instead_of_sleep(operator))
     assert run(world, "watch", "movies") == 1
     first, last = capsys.readouterr().out.strip().splitlines()
     assert "step 2 of 3" in first
@@ -196,7 +196,7 @@ def test_a_watch_right_after_a_retrain_follows_the_version_that_it_makes(
         set_status(world, status, "movies-3d3d3d3d", "modelversions")
 
     looks = iter((take_up, create, promote))
-    monkeypatch.setattr(watching, "time", instead_of_sleep(lambda _: next(looks)()))
+    monkeypatch.setattr(watch_command, "time", instead_of_sleep(lambda _: next(looks)()))
     assert run(world, "watch", "movies") == 0
     asks, starts, _, ends = capsys.readouterr().out.strip().splitlines()[-4:]
     assert "has not taken up retrain yet" in asks

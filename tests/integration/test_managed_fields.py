@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import Object, Resource
 from recommender_operator.api import crd
 from recommender_operator.api.base import API_VERSION
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import Object, Resource
 from tests.integration.operator_api_rig import kubectl
 from tests.unit.recommender_operator.resources import builder_inputs
 

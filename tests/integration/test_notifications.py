@@ -8,16 +8,16 @@ import pathlib
 import pytest
 from aiohttp import web
 
-from recommender_operator import notifying
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import MODELS
+from recommender_operator.adapters.kinds import MODELS
+from recommender_operator.adapters.notifications.http_post import HttpPoster
 from recommender_operator.adapters.notifications.notifier import Notifier
-from recommender_operator.adapters.notifications.post import HttpPoster
-from recommender_operator.adapters.objects.typed import model_object
+from recommender_operator.adapters.objects.parsed_objects import model_object
 from recommender_operator.api.version import VersionStage
-from recommender_operator.metrics import Metrics
-from recommender_operator.runtime import utc_now
-from recommender_operator.settings import load
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.metrics.operator_metrics import Metrics
+from recommender_operator.process import notification_setup
+from recommender_operator.process.runtime import utc_now
+from recommender_operator.process.settings import load
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.unit.recommender_operator.adapters.podserver import serving
@@ -71,8 +71,10 @@ async def test_a_decision_is_sent_once_though_the_receiver_was_down_and_the_lead
         decision = decided(VersionStage.ROLLED_BACK, utc_now())
         for _leader in range(2):
             async with HttpPoster.session() as session:
-                notifier = notifying.notifier(settings, operator, session, Metrics(), utc_now)
-                notifier.look(model, [decision])
+                notifier = notification_setup.notifier(
+                    settings, operator, session, Metrics(), utc_now
+                )
+                notifier.take_up(model, [decision])
                 await send(notifier)
     await operator.close()
     assert (receiver.tries, len(receiver.ids)) == (2, 1)
@@ -82,6 +84,6 @@ async def test_a_decision_is_sent_once_though_the_receiver_was_down_and_the_lead
 
 async def send(notifier: Notifier) -> None:
     """Send what there is, as the task of a leader does."""
-    (courier,) = notifier._couriers
-    while courier._jobs:
-        await courier.handle(courier._jobs.popleft())
+    (dispatcher,) = notifier._dispatchers
+    while dispatcher._jobs:
+        await dispatcher.handle(dispatcher._jobs.popleft())

@@ -7,21 +7,18 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
-    KubeError,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
-from recommender_operator.adapters.objects.typed import model_object, version_object
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.knative import KnativeTraffic
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.api.version_experiment import (
@@ -30,9 +27,11 @@ from recommender_operator.api.version_experiment import (
     ExperimentStatus,
     MetricComparison,
 )
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import KubeError, Resource
 from recommender_operator.observed import PLAIN, JobKind, ModelObject, Routing, VersionObject
-from recommender_operator.resources import fresh, jobs, model_version, names
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.resources import baseline_deployment_names, jobs, model_version, names
+from recommender_operator.resources.assignment_header import Assignment
 from tests.fakes.kube import NOW
 from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -249,7 +248,7 @@ async def test_a_fresh_champion_has_a_service_of_its_own_and_a_part_of_the_route
     kube: OfficialKube, namespace: str
 ) -> None:
     model, version = await stored(kube, namespace)
-    beside, other = fresh.deployment(version.name), "movies-4567cdef"
+    beside, other = baseline_deployment_names.deployment(version.name), "movies-4567cdef"
     subject = Subject(model=model, versions={version.name: version})
     traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
     for name in (version.name, beside, beside):

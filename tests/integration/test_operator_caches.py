@@ -13,21 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.caches.cached_kube import CachedKube
-from recommender_operator.adapters.caches.informer import Informer, Rhythm
-from recommender_operator.adapters.caches.kinds import Caches
-from recommender_operator.adapters.caches.store import Store
-from recommender_operator.adapters.caches.watching import ApiSource, Scope
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    TRAIN_JOBS,
-    VERSIONS,
-    ConflictError,
-    Object,
-    Resource,
-)
+from recommender_operator.adapters import model_caches
+from recommender_operator.adapters.kinds import HTTP_ROUTES, TRAIN_JOBS, VERSIONS
+from recommender_operator.controller.cached_kube import CachedKube
+from recommender_operator.controller.caches import Caches
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.informer import Informer, Rhythm
+from recommender_operator.controller.kube import ConflictError, Object, Resource
+from recommender_operator.controller.store import Store
+from recommender_operator.controller.watching import ApiSource, Scope
 from recommender_operator.resources import labels
+from recommender_operator.resources.labels import MANAGER
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 
@@ -58,12 +54,13 @@ async def caching(
 ) -> AsyncIterator[tuple[CachedKube, Caches]]:
     """The caches of some namespaces, or of all, with the rights of an account."""
     transport = rig.transport_to(config)
-    direct = OfficialKube(transport)
+    direct = OfficialKube(transport, manager=MANAGER)
     caches = Caches(
         ApiSource(transport),
+        model_caches.watched(),
         namespaces=namespaces,
         wake=lambda *_: None,
-        figures=Unseen(),
+        metrics=Unseen(),
         rhythm=QUICK,
     )
     await caches.start()
@@ -269,7 +266,9 @@ async def test_a_kind_that_is_installed_later_is_found_without_a_restart(
     }
     later = Resource("example.com", "v1", "laterthings")
     transport = rig.transport_to(rig.kubeconfig())
-    informer = Informer(ApiSource(transport), Scope(later, namespace, ""), Store(), rhythm=QUICK)
+    informer = Informer(
+        ApiSource(transport), Scope(later, namespace, ""), Store(labels.MODEL), rhythm=QUICK
+    )
     task = asyncio.create_task(informer.run())
     try:
         await until("known to be missing", lambda: not informer.served)

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from recommender_operator.__main__ import LOST_LEASE, OK
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import EVENTS, JOBS, MODELS, VERSIONS
+from recommender_operator.adapters.kinds import EVENTS, JOBS, MODELS, VERSIONS
+from recommender_operator.controller.client import OfficialKube
 from tests.integration import operator_api_rig as rig
 from tests.integration.api_server_proxy import Outage, Proxy
 from tests.integration.operator_process import Process, status_of, until

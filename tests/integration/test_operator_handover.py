@@ -12,8 +12,9 @@ import pathlib
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, MODELS, VERSIONS, Object
+from recommender_operator.adapters.kinds import HTTP_ROUTES, MODELS, VERSIONS
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources import http_route
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig

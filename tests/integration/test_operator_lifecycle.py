@@ -12,17 +12,16 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
-    Kube,
-    Object,
 )
-from recommender_operator.reconcile import Key
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import Kube, Object
+from recommender_operator.reconcile.reconciler import Key
 from recommender_operator.resources import http_route
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig

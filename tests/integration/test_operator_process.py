@@ -9,13 +9,8 @@ import sys
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    INFERENCE_SERVICES,
-    MODELS,
-    VERSIONS,
-)
+from recommender_operator.adapters.kinds import EVENTS, INFERENCE_SERVICES, MODELS, VERSIONS
+from recommender_operator.controller.client import OfficialKube
 from recommender_operator.observed import JobKind
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig

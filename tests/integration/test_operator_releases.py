@@ -6,10 +6,10 @@ import pathlib
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import EVENTS, MODELS
+from recommender_operator.adapters.kinds import EVENTS, MODELS
 from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
+from recommender_operator.controller.client import OfficialKube
 from tests.integration import operator_api_rig as rig
 from tests.integration.operator_process import Process, delete_model, status_of, until
 from tests.integration.operator_replicas import LEASE

@@ -11,11 +11,11 @@ from prometheus_client.registry import CollectorRegistry
 
 from recommender_operator.adapters.counters import prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
-from recommender_operator.adapters.counters.port import SampleError
 from recommender_operator.adapters.counters.prometheus import Prometheus, Queries
-from recommender_operator.adapters.pods.http import exchange
-from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.analysis.window import window_stats
+from recommender_operator.adapters.counters.sample_provider import SampleError
+from recommender_operator.adapters.pods.bounded_http import exchange
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.analysis.counter_window import window_stats
 from recommender_operator.observed import Sample
 from tests.integration.prometheus_server import running
 

@@ -9,14 +9,9 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    PODS,
-    VERSIONS,
-    Object,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, VERSIONS
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import PODS, Object
 from recommender_operator.resources import http_route, labels
 from tests.cluster import apiserver
 from tests.integration import operator_account as account

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.caches.kinds import KINDS
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters import model_caches
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BASELINES,
     BUDGETS,
@@ -25,15 +24,14 @@ from recommender_operator.adapters.kubernetes.port import (
     JOBS,
     MODELS,
     NETWORK_POLICIES,
-    PODS,
     VERSIONS,
-    Object,
-    Resource,
 )
-from recommender_operator.adapters.objects.events import QUIET, EventRecorder
-from recommender_operator.adapters.objects.typed import model_object
+from recommender_operator.adapters.objects.event_recorder import QUIET, EventRecorder
+from recommender_operator.adapters.objects.parsed_objects import model_object
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import PODS, Object, Resource
 from recommender_operator.observed import JobKind
-from recommender_operator.resources import isolation, jobs, labels, model_version, names
+from recommender_operator.resources import jobs, labels, model_version, names, network_policies
 from tests.cluster import settings
 from tests.fakes.objects import STANDARD_CHAIN, controller, link, pod
 from tests.integration import operator_account as account
@@ -145,7 +143,7 @@ async def test_foreign_objects_named_like_those_beside_a_service_are_read_but_no
     version = await serving(life, serving={"autoscaling": {"maxReplicas": 3}})
     for resource, name in (
         (BUDGETS, f"{version}-{labels.Component.TRANSFORMER}"),
-        (NETWORK_POLICIES, isolation.name(version)),
+        (NETWORK_POLICIES, network_policies.name(version)),
         (AUTOSCALERS, f"{version}-{labels.Component.TRANSFORMER}-scaler"),
     ):
         await stands_in_the_way(life, resource, name)
@@ -313,7 +311,7 @@ async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -
 async def watch_every_kind(config: pathlib.Path) -> None:
     """Watch each kind once; other tests watch only those that the API server serves just then."""
     install_trainer()
-    every = {Right(kind.group, kind.plural, "watch") for kind in KINDS}
+    every = {Right(kind.group, kind.plural, "watch") for kind in model_caches.watched().kinds}
     async with caching(config):
         await until("watched", lambda: every <= used().rights)
 

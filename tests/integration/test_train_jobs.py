@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
-    JOBS,
-    MODELS,
-    PODS,
-    TRAIN_JOBS,
-    TRAINING_RUNTIMES,
-)
+from recommender_operator.adapters.kinds import JOBS, MODELS, TRAIN_JOBS, TRAINING_RUNTIMES
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import PODS
 from recommender_operator.resources import train_jobs
 from tests.cluster import api
 from tests.integration import operator_account as account

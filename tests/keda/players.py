@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.adapters.kubernetes.port import (
-    DEPLOYMENTS,
-    INFERENCE_SERVICES,
-    PODS,
-    Object,
-)
+from recommender_operator.adapters.kinds import DEPLOYMENTS, INFERENCE_SERVICES
+from recommender_operator.controller.kube import PODS, Object
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.labels import Component
 from tests.fakes.objects import controller

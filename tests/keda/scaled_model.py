@@ -9,16 +9,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.client import OfficialKube
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     DEPLOYMENTS,
     MODELS,
     SCALED_OBJECTS,
     VERSIONS,
-    Object,
 )
-from recommender_operator.reconcile import Key
+from recommender_operator.controller.client import OfficialKube
+from recommender_operator.controller.kube import Object
+from recommender_operator.reconcile.reconciler import Key
 from recommender_operator.resources import autoscaling, scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.integration import operator_api_rig as rig

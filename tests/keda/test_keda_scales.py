@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 
-from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.ownership import controller_of

@@ -22,7 +22,7 @@ import yaml
 
 from recommender_simulate.catalogue import RANDOM
 from recommender_simulate.population import named
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 from tests.scenario import collecting, install, loop_declared, loop_figures, stories
 from tests.scenario.kube import Manifest
 from tests.scenario.setup import Platform

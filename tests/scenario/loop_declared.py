@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from recommender_client.values import Id, Value
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 from tests.scenario import collecting, install
 from tests.scenario.kube import Manifest
 from tests.scenario.world import World, merged

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator import settings
 from recommender_operator.api import base_url
+from recommender_operator.process import settings
 from tests.chart import (
     CHART,
     DIGEST,

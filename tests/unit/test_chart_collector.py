@@ -13,7 +13,7 @@ import yaml
 
 from recommender_collector.domain.declaration import parse_declaration as declaration_of
 from recommender_collector.process.settings import ServeSettings, WriteSettings, parse
-from recommender_operator.resources import isolation
+from recommender_operator.resources import network_policies
 from tests import chart
 from tests.chart_collector import (
     DEFAULTS,
@@ -192,12 +192,12 @@ def test_the_monitor_scrapes_the_port_that_both_parts_have() -> None:
 def test_transformers_reach_the_pods_of_the_chart_by_their_label_and_port() -> None:
     found = manifests(DEFAULTS)
     for kind, part, ports in (
-        ("Deployment", "collector", {isolation.COLLECTOR_PORT}),
-        ("StatefulSet", "store", {isolation.REDIS_PORT}),
+        ("Deployment", "collector", {network_policies.COLLECTOR_PORT}),
+        ("StatefulSet", "store", {network_policies.REDIS_PORT}),
     ):
         manifest = named(found, kind, part)
         pod = manifest["spec"]["template"]["metadata"]["labels"]
-        assert isolation.COLLECTOR.items() <= pod.items()
+        assert network_policies.COLLECTOR.items() <= pod.items()
         assert ports <= {port["containerPort"] for port in container(manifest)["ports"]}
 
 

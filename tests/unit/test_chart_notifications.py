@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from recommender_operator import settings
 from recommender_operator.notifications.facts import FactKind
 from recommender_operator.notifications.receivers import HOST, MAX_RECEIVERS, ReceiverType
+from recommender_operator.process import settings
 from tests import chart
 from tests.chart import Manifest
 

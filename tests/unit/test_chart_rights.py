@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from recommender_operator.adapters.caches import kinds as caches
-from recommender_operator.adapters.kubernetes import port as kube
+from recommender_operator.adapters import kinds, model_caches
+from recommender_operator.controller import kube
 from tests.chart import (
     CHART,
     CLUSTER_WIDE,
@@ -43,7 +43,11 @@ OWNED = {
     "patch": {"": {"patch"}},
     "write_status": {"": {"get"}, "/status": {"patch"}},
 }
-RESOURCES = {name: value for name, value in vars(kube).items() if isinstance(value, kube.Resource)}
+RESOURCES = {
+    name: value
+    for name, value in [*vars(kube).items(), *vars(kinds).items()]
+    if isinstance(value, kube.Resource)
+}
 Rights = dict[tuple[str, str], set[str]]
 
 
@@ -74,15 +78,15 @@ def wanted() -> Rights:
         assert resource is not None, f"a request whose kind cannot be read: {asked}"
         for sub, verbs in asked.items():
             rights.setdefault((resource.group, resource.plural + sub), set()).update(verbs)
-    for watched in caches.KINDS_WITH_KEDA:
+    for watched in model_caches.watched(model_caches.CHILDREN_WITH_KEDA).kinds:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
     return rights
 
 
 def without_keda(rights: Rights) -> Rights:
     """Return the rights of an installation that leaves autoscaling by KEDA off."""
-    autoscalers = (kube.AUTOSCALERS.group, kube.AUTOSCALERS.plural)
-    kept = {kind: verbs for kind, verbs in rights.items() if kind[0] != kube.SCALED_OBJECTS.group}
+    autoscalers = (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural)
+    kept = {kind: verbs for kind, verbs in rights.items() if kind[0] != kinds.SCALED_OBJECTS.group}
     return kept | {autoscalers: rights[autoscalers] - {"delete"}}
 
 

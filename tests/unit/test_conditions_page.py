@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.conditions import ConditionType
 from recommender_operator.api.status import Stage
 from recommender_operator.api.version import VersionStage

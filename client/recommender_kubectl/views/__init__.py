@@ -1,1 +1,1 @@
-"""What the verbs that read show: facts as a dataclass, for JSON, and their text."""
+"""Output of the verbs that read: facts as a dataclass, for JSON, and their text."""

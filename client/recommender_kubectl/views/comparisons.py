@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Arm, Comparison, Experiment, Interleaving, Segment
+from recommender_kubectl.experiment_objects import (
+    Arm,
+    Comparison,
+    Experiment,
+    Interleaving,
+    Segment,
+)
 from recommender_kubectl.text import Style
 
 _HEADER = (
@@ -110,7 +116,7 @@ def arms(seen: Experiment, style: Style) -> list[str]:
 
 
 def result(seen: Experiment, arm: Arm) -> str:
-    """Return what became of a further version; its test is read once, or never."""
+    """Return the result of a further version; its test is read once, or never."""
     if arm.withdrawn:
         return "Withdrawn"
     return arm.result or ("Not read" if seen.over else "Measuring")

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Experiment, Interleaving
+from recommender_kubectl.experiment_objects import Experiment, Interleaving
 from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import comparisons

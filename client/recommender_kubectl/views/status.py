@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from recommender_kubectl import progress, text
-from recommender_kubectl.experiments import Experiment
+from recommender_kubectl.experiment_objects import Experiment
 from recommender_kubectl.objects import Condition, Model, Outcome, Version
 from recommender_kubectl.progress import Progress
 from recommender_kubectl.text import Style
@@ -184,7 +184,7 @@ def _running(candidate: Version | None) -> Experiment | None:
 def _verdicts(
     seen: ModelStatus, style: Style, now: datetime.datetime
 ) -> Iterator[tuple[str, str]]:
-    """Yield what decides now: users while an experiment runs, else the step alone."""
+    """Yield the basis of a decision: users while an experiment runs, else the step alone."""
     step = style.word(seen.verdict or "") if seen.candidate else ""
     if seen.experiment is None:
         yield "Verdict", step

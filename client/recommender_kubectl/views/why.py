@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Experiment, Interleaving
+from recommender_kubectl.experiment_objects import Experiment, Interleaving
 from recommender_kubectl.objects import Decision, Gate, Model, Step, Version
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import comparisons
@@ -29,7 +29,7 @@ class NoVersionError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """What is known of the decision on a version."""
+    """The facts on the decision on a version."""
 
     model: str
     version: str
@@ -156,7 +156,7 @@ def _step(step: Step, style: Style, now: datetime.datetime) -> list[str]:
 
 
 def _next(model: Model, version: Version) -> str:
-    """Return what happens next with a version, or what a person can do."""
+    """Return the next event of a version, or the actions that a person can take."""
     verb = f"`kubectl recommender {{}} {model.name}`"
     if version.name == model.candidate:
         return _of_candidate(model, version, verb)

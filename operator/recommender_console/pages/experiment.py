@@ -1,16 +1,16 @@
-"""What users did with the candidate and with the champion, as intervals of the difference."""
+"""Outcomes of the candidate's and the champion's users, as intervals of the difference."""
 
 from __future__ import annotations
 
 import datetime
 
-from recommender_console import plot
-from recommender_console.details import SeenVersion
+from recommender_console import svg_plot
 from recommender_console.markup import Child, Markup, tag
+from recommender_console.object_details import SeenVersion
 from recommender_console.pages import parts
-from recommender_console.plot import Reading
+from recommender_console.svg_plot import Reading
 from recommender_kubectl import text
-from recommender_kubectl.experiments import Arm, Comparison, Experiment, Segment
+from recommender_kubectl.experiment_objects import Arm, Comparison, Experiment, Segment
 from recommender_kubectl.objects import Model
 from recommender_kubectl.views import comparisons
 from recommender_kubectl.views import experiment as experiment_view
@@ -59,7 +59,7 @@ def mixed(seen: SeenVersion) -> Markup | None:
         "interleaving",
         "Mixed lists",
         tag("p", parts.badge(verdict, _MIXED_TONES.get(verdict, "waiting")), " ", own.message),
-        plot.strip(reading, "candidate") if own.preference is not None else None,
+        svg_plot.strip(reading, "candidate") if own.preference is not None else None,
         parts.facts(comparisons.mixed_facts(own)),
     )
 
@@ -129,7 +129,7 @@ def _cells(one: Comparison | Segment, name: str) -> list[Child]:
         parts.NOTHING if one.candidate is None else text.number(one.candidate),
         _or_nothing(comparisons.percent(one.difference)),
         _between(one.low, one.high),
-        plot.strip(reading, "candidate"),
+        svg_plot.strip(reading, "candidate"),
     ]
 
 

@@ -10,7 +10,7 @@ from recommender_console.pages import parts
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who looks at the page."""
+    """The visitor of the page."""
 
     name: str
     #: Proves that a form comes from a page of this visitor.

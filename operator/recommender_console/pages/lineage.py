@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from recommender_console.details import SeenVersion
 from recommender_console.markup import Child, Markup, tag
+from recommender_console.object_details import SeenVersion
 from recommender_console.pages import parts
 from recommender_kubectl.objects import Model
 

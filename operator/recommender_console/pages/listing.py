@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from recommender_console.details import SeenModel
 from recommender_console.markup import Child, Markup, join, tag
+from recommender_console.object_details import SeenModel
 from recommender_console.pages import frame, parts
 from recommender_console.pages.frame import Visitor
 from recommender_kubectl.objects import Model
@@ -22,7 +22,7 @@ _ORDER = ("Locked", "Failed", "Canary", "Paused")
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What the visitor wants to see."""
+    """Filters and order that the visitor chose."""
 
     namespace: str = ""
     name: str = ""
@@ -149,7 +149,7 @@ def _percent(weight: int | None) -> str:
 
 
 def _attention(model: Model) -> Markup | None:
-    """Return what a person should look at."""
+    """Return the warnings that need a person."""
     alarms = [
         one for one in model.conditions
         if one.type in ("Drifted", "Stalled") and one.status == "True"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recommender_console.actions import Offer
-from recommender_console.details import SeenModel, SeenVersion
 from recommender_console.markup import Child, Markup, tag
-from recommender_console.pages import experiment, figures, frame, lineage, parts, timeline
+from recommender_console.object_details import SeenModel, SeenVersion
+from recommender_console.pages import experiment, frame, interval_tables, lineage, parts, timeline
 from recommender_console.pages.frame import Visitor
 from recommender_kubectl.objects import Condition, Model
 from recommender_kubectl.views import history, why
@@ -49,7 +49,7 @@ def render(sight: Sight, visitor: Visitor, now: datetime.datetime) -> str:
         _current(followed, model, now),
         experiment.mixed(followed) if followed else None,
         experiment.section(followed, model, now) if followed else None,
-        parts.section("drift", "Drift by feature", figures.drift(sight.seen.drift, now)),
+        parts.section("drift", "Drift by feature", interval_tables.drift(sight.seen.drift, now)),
         parts.section("conditions", "Conditions", _conditions(model, now)),
         parts.section(
             "lineage", "From data to serving",
@@ -156,7 +156,7 @@ def _actions(sight: Sight, model: Model) -> Markup | None:
 
 
 def _current(followed: SeenVersion | None, model: Model, now: datetime.datetime) -> Markup | None:
-    split = figures.split(model)
+    split = interval_tables.split(model)
     if followed is None:
         return parts.section("traffic", "Traffic", split)
     version = followed.version
@@ -168,14 +168,14 @@ def _current(followed: SeenVersion | None, model: Model, now: datetime.datetime)
         said = tag("p", parts.badge(decision.outcome), f" {decision.reason}: {decision.message}")
     elif version.failure:
         said = tag("p", version.failure)
-    last = figures.step(followed, len(steps) - 1, now) if steps else None
-    gates = figures.gates(followed) if not steps else None
+    last = interval_tables.step_table(followed, len(steps) - 1, now) if steps else None
+    gates = interval_tables.gates(followed) if not steps else None
     return tag(
         "div",
         parts.section("traffic", "Traffic", split),
         parts.section(
             "analysis", f"Analysis of {version.name}", said, last, gates,
-            figures.legend() if last or gates else None,
+            interval_tables.legend() if last or gates else None,
             tag("p", tag("b", "Next: "), explained.next),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What happened to a model, the newest first, each decision with its numbers."""
+"""Timeline of a model, the newest first, each decision with its numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from recommender_console.details import Asked, SeenModel, SeenVersion
 from recommender_console.markup import Child, Markup, tag
-from recommender_console.pages import figures, parts
+from recommender_console.object_details import Asked, SeenModel, SeenVersion
+from recommender_console.pages import interval_tables, parts
 
 #: Entries on the page; the versions keep the rest.
 MOST = 60
@@ -73,7 +73,7 @@ def _of_version(seen: SeenVersion) -> Iterator[Entry]:
             version=version.name,
             word=one.verdict if one.ended_at else "Running",
             words=one.title + ("" if one.ended_at else f": {one.verdict} so far"),
-            numbers=figures.numbers_of(one),
+            numbers=interval_tables.numbers_of(one),
             tone=None if one.ended_at else "waiting",
         )
     decision = version.decision

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from recommender_console.details import SeenModel, SeenVersion
 from recommender_console.markup import Child, Markup, join, tag
-from recommender_console.pages import experiment, figures, frame, lineage, parts
+from recommender_console.object_details import SeenModel, SeenVersion
+from recommender_console.pages import experiment, frame, interval_tables, lineage, parts
 from recommender_console.pages.frame import Visitor
 from recommender_kubectl.objects import Model, Version
 from recommender_kubectl.views import diff as diff_view
@@ -29,7 +29,10 @@ def render(
     """Return the page of a version."""
     model, version = seen.model, one.version
     explained = why.of_version(model, [version], version.name)
-    steps = [figures.step(one, index, now) for index in reversed(range(len(version.steps)))]
+    steps = [
+        interval_tables.step_table(one, index, now)
+        for index in reversed(range(len(version.steps)))
+    ]
     path = parts.model_path(model.namespace, model.name)
     report = tag(
         "a", "Report of the training", class_="button", id="report",
@@ -41,7 +44,7 @@ def render(
             "a", "Roll back to this version", class_="button grave", id="act-rollback",
             href=f"{path}/actions/rollback?to={version.name}",
         )  # fmt: skip
-    gates = figures.gates(one)
+    gates = interval_tables.gates(one)
     return frame.page(
         version.name,
         tag("h1", version.name, " ", parts.badge(version.stage), id="stage"),
@@ -52,9 +55,9 @@ def render(
         parts.section("smoke", "Smoke inference", _smoke(version)),
         experiment.mixed(one),
         experiment.section(one, model, now),
-        parts.section("courses", "Metrics by step", figures.courses(one)),
+        parts.section("courses", "Metrics by step", interval_tables.courses(one)),
         parts.section("steps", "Steps", join(steps) if steps else None),
-        figures.legend() if steps or gates else None,
+        interval_tables.legend() if steps or gates else None,
         parts.section("metrics", "Offline metrics", _metrics(version)),
         visitor=visitor,
         trail=parts.trail(model),

@@ -14,13 +14,13 @@ from recommender_console.cluster import Cluster, ClusterError
 from recommender_console.pages import forms
 from recommender_console.report_pods import PORT, Reports
 from recommender_console.sessions import Sessions, Tickets
-from recommender_console.site import origins
-from recommender_console.site.acting import Acting
-from recommender_console.site.entering import Entering
-from recommender_console.site.guard import Guard
+from recommender_console.site import same_origin
+from recommender_console.site.action_routes import Acting
+from recommender_console.site.connection_limits import Guard
 from recommender_console.site.headers import Handler, guarded, html
-from recommender_console.site.reading import Reading
-from recommender_console.site.reporting import Reporting
+from recommender_console.site.page_routes import Reading
+from recommender_console.site.report_routes import Reporting
+from recommender_console.site.sign_in_routes import Entering
 from recommender_console.site.visitors import COOKIE, Caller, NoTokenError, Visitors
 
 #: Bytes of a form: a token, and some names.
@@ -117,9 +117,9 @@ def _for_visitors(visitors: Visitors, handler: Page) -> Handler:
 
 
 def _to_login(request: web.Request) -> web.Response:
-    if request.method == "GET" and origins.is_foreign_link(request.headers):
-        return html(forms.bounce(origins.local_path(request.path_qs)))
-    back = origins.local_path(request.path_qs) if request.method == "GET" else "/"
+    if request.method == "GET" and same_origin.is_foreign_link(request.headers):
+        return html(forms.bounce(same_origin.local_path(request.path_qs)))
+    back = same_origin.local_path(request.path_qs) if request.method == "GET" else "/"
     query = f"?{urlencode({'next': back})}" if back != "/" else ""
     headers = {"Location": f"/login{query}", "Cache-Control": "no-store"}
     answer = web.Response(status=303, headers=headers)

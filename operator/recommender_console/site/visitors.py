@@ -1,4 +1,4 @@
-"""Whose token a request has: of a session, or sent along by an authenticating proxy."""
+"""The token of a request: of a session, or sent along by an authenticating proxy."""
 
 from __future__ import annotations
 

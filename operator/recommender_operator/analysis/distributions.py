@@ -6,7 +6,7 @@ import bisect
 import math
 from collections.abc import Mapping
 
-from recommender_operator.analysis.tails import chi_square_tail
+from recommender_operator.analysis.tail_probabilities import chi_square_tail
 
 #: Bins of missing values, which have their own tests.
 NULL, UNKNOWN = "null", "unknown"

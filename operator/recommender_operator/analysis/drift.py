@@ -10,16 +10,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from recommender_operator.analysis import distributions, tails
+from recommender_operator.analysis import distributions, tail_probabilities
+from recommender_operator.analysis.counter_window import Bins, WindowStats
 from recommender_operator.analysis.distributions import NULL, SCORE, UNKNOWN
-from recommender_operator.analysis.outcome import Verdict as Verdict
-from recommender_operator.analysis.persistence import advance as advance
-from recommender_operator.analysis.persistence import advance_break as advance_break
-from recommender_operator.analysis.persistence import broken as broken
-from recommender_operator.analysis.persistence import drifted as drifted
-from recommender_operator.analysis.shift import DriftVerdict as DriftVerdict
-from recommender_operator.analysis.shift import FeatureShift as FeatureShift
-from recommender_operator.analysis.window import Bins, WindowStats
+from recommender_operator.analysis.drift_persistence import advance as advance
+from recommender_operator.analysis.drift_persistence import advance_break as advance_break
+from recommender_operator.analysis.drift_persistence import broken as broken
+from recommender_operator.analysis.drift_persistence import drifted as drifted
+from recommender_operator.analysis.verdict_outcome import Verdict as Verdict
+from recommender_operator.analysis.window_shift import DriftVerdict as DriftVerdict
+from recommender_operator.analysis.window_shift import FeatureShift as FeatureShift
 from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status import FeatureEffect
 
@@ -204,7 +204,9 @@ def _missing_more(
             feature=feature,
             effect=max(0.0, share - other),
             floor=spec.effect_floor * MISSING_FLOOR,
-            p_value=tails.more_often(*here.independent(missing), *there.independent(missing)),
+            p_value=tail_probabilities.more_often(
+                *here.independent(missing), *there.independent(missing)
+            ),
             psi=distributions.stability_index(
                 {missing: hits, "": trials - hits},
                 {missing: other_hits, "": other_trials - other_hits},
@@ -228,7 +230,7 @@ def _score_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -
 
 
 def _concluded(spec: DriftSpec, sessions: int, tests: Sequence[_Test]) -> DriftVerdict:
-    adjusted = tails.holm([test.p_value for test in tests])
+    adjusted = tail_probabilities.holm([test.p_value for test in tests])
     significant = [(test, p) for test, p in zip(tests, adjusted, strict=True) if p <= spec.alpha]
     shifts = [
         FeatureShift(

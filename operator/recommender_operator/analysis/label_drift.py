@@ -4,7 +4,7 @@ The reference is the version's own first week, not its report: served items are 
 model, so their loss differs from that of the test window, also without any drift.
 
 A window is a whole week, because users want other things on a weekend. Weeks are counted from the
-version's first day, so they are the same at each look. A week that lacks a day is no window.
+version's first day, so they are the same at each pass. A week that lacks a day is no window.
 
 Each window is tested at level alpha over all its tests (Holm), and several in a row must fail, as
 for the inputs.
@@ -16,10 +16,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from recommender_operator.analysis import tails
-from recommender_operator.analysis.labels import BINS, Labels, Ratio, added
-from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.analysis.reactions import Cause
+from recommender_operator.analysis import tail_probabilities
+from recommender_operator.analysis.drift_reactions import Cause
+from recommender_operator.analysis.label_sums import BINS, Labels, Ratio, added
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import DriftSpec
 
 DAYS = 7
@@ -36,7 +36,7 @@ CLEAR = 0.8
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelVerdict:
-    """What the windows say; `through` is the last day of the last window, None before it.
+    """Result of the windows; `through` is the last day of the last window, None before it.
 
     INCONCLUSIVE: no window is full yet. `cause` is that of the last failed window in a row, and
     `since` the first day of the first one. `failing_since` is the first day of the last windows
@@ -65,7 +65,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Window:
-    """What the tests of a week say; `through` is its last day."""
+    """Result of the tests of a week; `through` is its last day."""
 
     week: int
     through: int
@@ -178,7 +178,7 @@ def _window(spec: DriftSpec, week: int, through: int, labels: Labels, reference:
         calibration_test(labels, reference),
         *(test for b in range(BINS) if (test := _bin(b, labels, reference)) is not None),
     ]
-    adjusted = tails.holm([test.p_value for test in tests])
+    adjusted = tail_probabilities.holm([test.p_value for test in tests])
     significant = [t for t, p in zip(tests, adjusted, strict=True) if p <= spec.alpha]
     failed = [test for test in significant if test.effect >= spec.effect_floor]
     causes = {test.cause for test in failed}

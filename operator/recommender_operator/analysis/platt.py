@@ -47,7 +47,7 @@ def sigmoid(log_odds: float) -> float:
     return odds / (1 + odds)
 
 
-def share(of: Bin, scale: Scale) -> float:
+def calibrated_share(of: Bin, scale: Scale) -> float:
     """Return the calibrated probability of a bin."""
     return sigmoid(scale.at(of.log_odds))
 

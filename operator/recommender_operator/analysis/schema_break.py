@@ -8,10 +8,10 @@ is no break either.
 from __future__ import annotations
 
 from recommender_operator.analysis import distributions
+from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.distributions import NULL, SCORE
-from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.analysis.reactions import Cause
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.drift_reactions import Cause
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status import DriftStatus
 

@@ -17,7 +17,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from recommender_operator.analysis import tails
+from recommender_operator.analysis import tail_probabilities
+from recommender_operator.analysis.drift_reactions import Cause
 from recommender_operator.analysis.label_drift import (
     CLEAR,
     DAYS,
@@ -30,8 +31,7 @@ from recommender_operator.analysis.label_drift import (
     loss_test,
     weeks_of,
 )
-from recommender_operator.analysis.labels import Labels, added, number_of, read_part
-from recommender_operator.analysis.reactions import Cause
+from recommender_operator.analysis.label_sums import Labels, added, number_of, read_part
 from recommender_operator.api.spec import DriftSpec
 
 #: Part of `alpha` that the tests of all segments share.
@@ -53,7 +53,7 @@ class Segment(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SegmentVerdict:
-    """What the last window says about a segment."""
+    """Result of the last window for a segment."""
 
     segment: Segment
     users: int
@@ -150,7 +150,7 @@ def _windows(
         if week in own and week > min(own)
         for test in _tests(own[week], own[min(own)])
     ]
-    adjusted = tails.holm([test.p_value for _, test in tests])
+    adjusted = tail_probabilities.holm([test.p_value for _, test in tests])
     level = spec.alpha * SHARE
     for segment in dict.fromkeys(segment for segment, _ in tests):
         found = [(t, p) for (s, t), p in zip(tests, adjusted, strict=True) if s == segment]

@@ -6,14 +6,22 @@ at most the limit" is the likelihood ratio of a fixed mixture of larger shares. 
 at most the limit, it is a nonnegative supermartingale that starts at 1, so by Ville's inequality
 it ever reaches 1/alpha with probability at most alpha, for any number of looks.
 
+An interval has the values that the tests do not exclude, so it holds over all looks (confidence
+sequence) and says why a step fails or waits: a share fails once its whole interval is above the
+limit.
+
 Sources: J. Ville, Étude critique de la notion de collectif (1939); H. Robbins, Statistical methods
 related to the law of the iterated logarithm, Ann. Math. Stat. 41 (1970); A. Ramdas et al.,
-Game-theoretic statistics and safe anytime-valid inference, Statistical Science 38 (2023).
+Game-theoretic statistics and safe anytime-valid inference, Statistical Science 38 (2023); S.
+Howard et al., Time-uniform, nonparametric, nonasymptotic confidence sequences, Ann. Stat. 49
+(2021).
 """
 
 from __future__ import annotations
 
 import math
+
+from recommender_operator.analysis.histogram import Histogram
 
 #: Distances of the alternatives from the limit in log-odds: small ones detect a small excess in
 #: many requests, large ones detect complete failure in a few requests.
@@ -68,3 +76,27 @@ def upper_bound(hits: int, trials: int, alpha: float) -> float:
         else:
             low = middle
     return high
+
+
+def share_interval(hits: int, trials: int, alpha: float) -> tuple[float, float]:
+    """Return both ends (0..1) of the interval of a share, each at level `alpha`."""
+    return (
+        lower_bound(hits, trials, alpha),
+        upper_bound(hits, trials, alpha),
+    )
+
+
+def quantile_interval(histogram: Histogram, q: float, alpha: float) -> tuple[float, float]:
+    """Return both ends of the interval of a quantile in seconds, each at level `alpha`.
+
+    The ends are bounds of buckets, because the counts between them are unknown. +Inf if the data
+    do not exclude latencies above the last finite bound.
+    """
+    low, total = 0.0, histogram.total
+    for upper in histogram.uppers[:-1]:
+        slower = histogram.surely_above(upper)
+        if above(slower, total, 1 - q, alpha):
+            low = upper
+        elif above(total - slower, total, q, alpha):
+            return low, upper
+    return low, math.inf

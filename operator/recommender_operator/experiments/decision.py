@@ -6,23 +6,23 @@ import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
 
+from recommender_operator.experiments import extra_arm_tests as further
 from recommender_operator.experiments import (
-    further,
     harm,
     horizon,
     novelty,
-    protection,
     sample_ratio,
-    segments,
+    segment_effects,
+    segment_protection,
 )
+from recommender_operator.experiments.comparison_texts import all_described, harmed
 from recommender_operator.experiments.estimates import MIN_USERS, Comparison
-from recommender_operator.experiments.further import Arm
+from recommender_operator.experiments.experiment_metrics import Metric
+from recommender_operator.experiments.extra_arm_tests import Arm
 from recommender_operator.experiments.horizon import Horizon, Outcome
-from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
-from recommender_operator.experiments.segments import Report
-from recommender_operator.experiments.words import all_described, harmed
+from recommender_operator.experiments.segment_effects import Report
 
 
 class Kind(enum.StrEnum):
@@ -87,7 +87,7 @@ def decide(plan: Plan, phases: Sequence[Phase], days: float) -> Decision:
 
 
 def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Watched]) -> Decision:
-    """Return what every decision reports."""
+    """Return the part of the report that every decision has."""
     phase = phases[-1].beside(phases[-1].candidate)
     tested = [p for each in phases if (p := sample_ratio.p_value(each)) is not None]
     return Decision(
@@ -97,14 +97,14 @@ def _base(plan: Plan, phases: Sequence[Phase], watched: Mapping[Metric, harm.Wat
         guardrails=tuple(watched[each.metric].comparison for each in plan.guardrails),
         sample_ratio_p=min(tested, default=None),
         users={arm: phase.of(arm).users for arm in (phase.champion, phase.candidate)},
-        novelty=novelty.of(plan, phase),
-        by_segment=segments.of(plan, phase),
+        novelty=novelty.novelty_of(plan, phase),
+        by_segment=segment_effects.segment_report(plan, phase),
     )
 
 
 def _waiting(base: Decision, message: str, *, over: bool) -> Decision:
     """Return KeepRunning, or Inconclusive if maxDays have passed."""
-    message = "; ".join((message, *protection.hints(base.by_segment)))
+    message = "; ".join((message, *segment_protection.hints(base.by_segment)))
     if over:
         return dataclasses.replace(
             base,
@@ -135,12 +135,12 @@ def _measured(
         days_left=_days_left(plan, seen, days),
     )
     if seen.fraction >= 1 and days >= plan.min_days:
-        outcome, comparisons, arms = further.read(plan, phase, found, base.further)
+        outcome, comparisons, arms = further.read_extra_arms(plan, phase, found, base.further)
         base = dataclasses.replace(
             base,
             comparisons=comparisons,
-            novelty=novelty.of(plan, own, read=True),
-            by_segment=segments.of(plan, own, read=True),
+            novelty=novelty.novelty_of(plan, own, read=True),
+            by_segment=segment_effects.segment_report(plan, own, read=True),
             further=arms,
         )
         return _judged(plan, own, outcome, base, watched, over=over)
@@ -172,7 +172,7 @@ def _judged(
         return dataclasses.replace(base, kind=Kind.ROLL_BACK, final=True, message=message)
     doubts = (
         *further.doubts(plan, phase, watched),
-        *protection.doubts(plan, base.by_segment),
+        *segment_protection.doubts(plan, base.by_segment),
     )
     if outcome is Outcome.UNDECIDED:
         doubts = (f"no decisive difference at the planned number of users: {text}", *doubts)
@@ -183,7 +183,7 @@ def _judged(
     if doubts:
         message = "; ".join(filter(None, doubts))
         return dataclasses.replace(base, kind=Kind.INCONCLUSIVE, final=True, message=message)
-    if missing := protection.missing(plan, base.by_segment):
+    if missing := segment_protection.missing(plan, base.by_segment):
         return _waiting(base, f"{missing} ({text})", over=over)
     return dataclasses.replace(base, kind=Kind.PROMOTE, final=True, message=text)
 

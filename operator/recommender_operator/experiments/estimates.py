@@ -12,8 +12,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.arm_moments import Moments
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 
 #: Least users of an arm, and least users that make a metric's value (a user who makes half of it
 #: does not count as many), in the smaller arm if the arms are alike. Below, the normal
@@ -77,7 +77,7 @@ class Pair:
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough users for any test."""
+        """True if there are enough users for any test."""
         least = min(self.champion_users, self.candidate_users)
         return least >= MIN_USERS and self.contributors >= MIN_CONTRIBUTORS
 

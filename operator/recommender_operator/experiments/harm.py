@@ -1,4 +1,4 @@
-"""Harm: looked at at every look, so tested by confidence sequences.
+"""Harm: tested at every look, so by confidence sequences.
 
 The level is split over all metrics of the experiment: the probability that a candidate that harms
 in none of them is rolled back for harm at any look of a phase is at most alpha. Each phase is
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.experiments import rare, sequences
+from recommender_operator.experiments import confidence_sequences, rare_events
+from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.estimates import (
     MIN_CONTRIBUTORS,
     MIN_USERS,
@@ -18,8 +19,7 @@ from recommender_operator.experiments.estimates import (
     no_values,
     pair,
 )
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.plan import Goal, Plan
 
 
@@ -68,11 +68,11 @@ def _watched(
         nothing = no_values(metric, champion, candidate)
         return Watched(comparison=nothing, limit=loss, harmful=False, within=False)
     level = plan.alpha / len(limits(plan))
-    most = sequences.multiplier(champion.users + candidate.users, level)
+    most = confidence_sequences.multiplier(champion.users + candidate.users, level)
     if found.sign < 0 and _is_rare(metric, champion, candidate):
         # Rare events prevent a promotion only at the end, so at the level of one look.
         within = min(champion.users, candidate.users) >= MIN_USERS and (
-            rare.chance(metric, champion, candidate, loss) > plan.alpha
+            rare_events.chance(metric, champion, candidate, loss) > plan.alpha
         )
     else:
         within = found.contributors > 0 and found.z(-loss) >= 0

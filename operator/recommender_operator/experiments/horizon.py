@@ -12,10 +12,10 @@ import enum
 import math
 from collections.abc import Sequence
 
-from recommender_operator.analysis.tails import holm
-from recommender_operator.experiments import planning
+from recommender_operator.analysis.tail_probabilities import holm
+from recommender_operator.experiments import sample_size
+from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.estimates import Comparison, Pair, pair
-from recommender_operator.experiments.moments import Moments
 from recommender_operator.experiments.plan import Goal, Phase, Plan, Primary
 
 #: Stop for futility below this probability of the required end, given the smallest effect. A
@@ -78,7 +78,7 @@ def planned(plan: Plan, phase: Phase, found: Sequence[Pair]) -> Horizon:
         champion, of_champion, of_candidate = expectation(each, expected)
         value = champion if primary.baseline is None else primary.baseline
         scale = (1 + each.sign * against) ** 2
-        users = planning.users_per_arm(
+        users = sample_size.users_per_arm(
             (scale * of_champion, of_candidate),
             primary.smallest_effect * value,
             alpha=level(plan),
@@ -111,7 +111,7 @@ def expectation(seen: Pair, effect: float) -> tuple[float, float, float]:
     return value / both, variance / both, variance / both * candidate
 
 
-def read(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:
+def read_at_horizon(plan: Plan, found: Sequence[Pair]) -> tuple[Outcome, tuple[Comparison, ...]]:
     """Return the outcome of the test, and each metric with interval and p-value."""
     return read_all(plan, [found])[0]
 
@@ -132,13 +132,13 @@ def read_all(
         ]
         for arm in arms
     ]
-    plain = [[planning.two_sided(each) for each in row] for row in z]
+    plain = [[sample_size.two_sided(each) for each in row] for row in z]
     corrected = _holm(plan, plain)
     against = corrected
-    multiplier = planning.critical(plan.alpha)
+    multiplier = sample_size.critical(plan.alpha)
     if plan.goal is Goal.NOT_WORSE:
         against = [[min(1.0, p * plan.compared) for p in row] for row in plain]
-        multiplier = planning.critical(plan.alpha / plan.compared)
+        multiplier = sample_size.critical(plan.alpha / plan.compared)
     return [
         (_outcome(plan, *rows), _compared(arm, rows[0], multiplier))
         for arm, *rows in zip(arms, against, corrected, z, strict=True)
@@ -182,11 +182,11 @@ def futile(plan: Plan, found: Sequence[Pair], fraction: float) -> bool:
         against, expected = margins(plan, primary)
         gain = each.champion if primary.baseline is None else primary.baseline
         drift = (expected - against) * gain / (each.error() * fraction**0.5)
-        power = planning.conditional_power(
+        power = sample_size.conditional_power(
             each.z(against),
             fraction=fraction,
             drift=drift,
-            least=planning.critical(level(plan)),
+            least=sample_size.critical(level(plan)),
         )
         hopeless.append(power < FUTILE_BELOW)
     return all(hopeless) if plan.goal is Goal.SUPERIOR else any(hopeless)

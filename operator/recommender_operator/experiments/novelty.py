@@ -17,11 +17,11 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from recommender_operator.analysis.tails import holm
-from recommender_operator.experiments import planning, sequences
+from recommender_operator.analysis.tail_probabilities import holm
+from recommender_operator.experiments import confidence_sequences, sample_size
+from recommender_operator.experiments.arm_moments import DAYS, Moments
 from recommender_operator.experiments.estimates import MIN_CONTRIBUTORS, MIN_USERS
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import DAYS, Moments
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.plan import Phase, Plan
 
 FIRST, LATER = "first", "later"
@@ -49,7 +49,7 @@ class Novelty:
 
     @property
     def changes(self) -> bool:
-        """Whether the difference changes, beyond chance.
+        """True if the difference changes, beyond chance.
 
         The interval is of one metric alone, so with a p-value that is the one that counts.
         """
@@ -84,7 +84,7 @@ class _Change:
         )
 
 
-def of(plan: Plan, phase: Phase, *, read: bool = False) -> tuple[Novelty, ...]:
+def novelty_of(plan: Plan, phase: Phase, *, read: bool = False) -> tuple[Novelty, ...]:
     """Return the novelty of each primary metric that can be counted by days.
 
     `read`: this look is the one at the planned users, so it has the level of one look.
@@ -118,10 +118,10 @@ def _told(
     if not read:
         # Two-sided, and at the level of all metrics together.
         level = plan.alpha / 2 / max(1, len(changes))
-        most = sequences.multiplier(champion.users + candidate.users, level)
+        most = confidence_sequences.multiplier(champion.users + candidate.users, level)
         return {each.metric: each.novelty(most) for each in changes}
-    p_values = holm([planning.two_sided(each.log / each.error) for each in changes])
-    most = planning.critical(plan.alpha)
+    p_values = holm([sample_size.two_sided(each.log / each.error) for each in changes])
+    most = sample_size.critical(plan.alpha)
     return {
         each.metric: each.novelty(most, p, plan.alpha)
         for each, p in zip(changes, p_values, strict=True)

@@ -1,4 +1,4 @@
-"""What an experiment is to decide, and what was measured: the input of `decision.decide`.
+"""The question of an experiment and its measurements: the input of `decision.decide`.
 
 The content of `spec.experiment`, as plain values.
 """
@@ -17,8 +17,8 @@ from recommender_operator.api.spec_experiment import (
     MIN_EFFECT,
 )
 from recommender_operator.api.spec_experiment import Goal as Goal
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import NONE, Moments
+from recommender_operator.experiments.arm_moments import NONE, Moments
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

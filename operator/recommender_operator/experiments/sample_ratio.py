@@ -7,7 +7,7 @@ itself, because a ramp mixes weights and would look like a mismatch.
 
 from __future__ import annotations
 
-from recommender_operator.analysis.tails import chi_square_tail
+from recommender_operator.analysis.tail_probabilities import chi_square_tail
 from recommender_operator.experiments.plan import Phase
 
 #: Level of one test. It is repeated at every look, so it is strict.

@@ -1,1 +1,1 @@
-"""What is sent to people and programs outside the cluster, and how often. Pure."""
+"""Notifications to people and programs outside the cluster, and their pace. Pure."""

@@ -1,6 +1,6 @@
 """The facts to send about a model, derived from its stored status.
 
-They do not come from the Events of a look: a look that ends between its write and its Events
+They do not come from the Events of a pass: a pass that ends between its write and its Events
 loses none, and a new leader finds the same facts with the same ids.
 """
 
@@ -27,7 +27,7 @@ _WAITS = (Reason.AWAITING_PROMOTION, Reason.PROMOTION_BLOCKED_BY_DRIFT, Reason.H
 
 
 class FactKind(enum.StrEnum):
-    """What a receiver can choose."""
+    """The facts that a receiver can choose."""
 
     PROMOTED = "Promoted"
     ROLLED_BACK = "RolledBack"
@@ -75,7 +75,7 @@ class Fact:
 def of_model(
     model: ModelObject, versions: Sequence[VersionObject], now: datetime.datetime
 ) -> tuple[Fact, ...]:
-    """Return what there is to send now, the oldest first."""
+    """Return the facts to send now, the oldest first."""
     if model.deleting:
         return ()
     found = [*_of_conditions(model, versions)]
@@ -118,7 +118,7 @@ def _of_experiment(
     *,
     running: bool,
 ) -> Iterator[Fact]:
-    """Return what there is to send about an experiment; `at` is when it was last judged."""
+    """Return the facts about an experiment; `at` is the time of its last verdict."""
     kind = _verdict(seen)
     # A version may end before its experiment is final; the verdict stays in its status.
     lasting = running and not seen.final
@@ -213,7 +213,7 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
 
 
 def _new_in(drifted: Condition) -> str:
-    """Return what makes a drift that lasts a new fact; no other change of its cause does."""
+    """Return the part of a cause whose change makes a lasting drift a new fact."""
     # Between retraining and a freeze.
     broken = f"/{drifted.reason}" if drifted.reason == Reason.SCHEMA_BROKEN else ""
     # A proposal to roll back needs a person.

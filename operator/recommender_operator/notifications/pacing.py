@@ -1,4 +1,4 @@
-"""How fast a receiver is notified: a token bucket, and the pauses between tries."""
+"""Pace of the notifications to a receiver: a token bucket, and pauses between tries."""
 
 from __future__ import annotations
 

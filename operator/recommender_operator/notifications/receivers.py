@@ -1,4 +1,4 @@
-"""Who is notified, and of what. Addresses and keys are in a Secret, not here."""
+"""Receivers of notifications and their choices. Addresses and keys are in a Secret, not here."""
 
 from __future__ import annotations
 

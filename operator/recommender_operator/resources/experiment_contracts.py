@@ -16,7 +16,7 @@ NEWEST = "4"
 _ALL = ("1", "2", "3", NEWEST)
 
 
-def of(spec: RecommenderModelSpec) -> tuple[str, ...]:
+def contracts_of(spec: RecommenderModelSpec) -> tuple[str, ...]:
     """Return the contracts with which a transformer can take part in the experiment of a spec."""
     if spec.experiment is None:
         return _ALL

@@ -13,7 +13,7 @@ from recommender_contract.headers import (
 )
 from recommender_operator.api import host_names
 from recommender_operator.observed import PLAIN, ModelObject, Routing
-from recommender_operator.resources import assignment, fresh, labels
+from recommender_operator.resources import assignment_header, baseline_deployment_names, labels
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
@@ -81,7 +81,7 @@ def _receivers(weights: Mapping[str, int], header: str) -> Mapping[str, int]:
     """Return the percent of the requests by version, for a header that assigns the users."""
     if not header:
         return weights
-    users = assignment.parse(header)
+    users = assignment_header.parse(header)
     others = [version for version in weights if users and version != users.candidate]
     if (
         users is None
@@ -96,7 +96,7 @@ def _shared(receivers: Mapping[str, int], routing: Routing) -> Mapping[str, int]
     """Return the receivers with the champion's fresh deployment beside it, or in its place."""
     if not routing.fresh:
         return receivers
-    champion, part = fresh.version_of(routing.fresh), routing.fresh_weight
+    champion, part = baseline_deployment_names.version_of(routing.fresh), routing.fresh_weight
     if not 0 < part <= receivers.get(champion, 0):
         raise ValueError(f"{champion} has no {part} % for {routing.fresh} of {dict(receivers)}")
     return {**receivers, champion: receivers[champion] - part, routing.fresh: part}
@@ -127,7 +127,7 @@ def _set_by(routing: Routing) -> dict[str, str]:
 
 
 def _headers(values: Mapping[str, str]) -> Manifest:
-    """Return what happens to headers that only the operator and its transformers may set."""
+    """Return the filters of headers that only the operator and its transformers may set."""
     removed = [name for name in NOT_OF_CLIENTS if name not in values]
     if not values:
         return {"remove": removed}
@@ -178,9 +178,9 @@ def weights_of(route: Manifest) -> dict[str, int]:
     rule = _rules_of(route)[-1]
     weights: dict[str, int] = {}
     for deployment, weight in _receivers_in(rule).items():
-        version = fresh.version_of(deployment)
+        version = baseline_deployment_names.version_of(deployment)
         weights[version] = weights.get(version, 0) + weight
-    users = assignment.parse(_set_in(rule, EXPERIMENT_HEADER))
+    users = assignment_header.parse(_set_in(rule, EXPERIMENT_HEADER))
     if users is None or len(weights) != 1 or users.candidate in weights:
         return weights
     return {next(iter(weights)): 100 - users.percent, users.candidate: users.percent}
@@ -205,7 +205,7 @@ def routing_of(route: Manifest) -> Routing:
         if headers and names and headers[0].get("name") == TEST_HEADER:
             tester, tested = str(headers[0].get("value")), names[0].removesuffix(SERVICE_SUFFIX)
     receivers = _receivers_in(rules[-1])
-    beside = next(filter(fresh.is_fresh, receivers), "")
+    beside = next(filter(baseline_deployment_names.is_fresh, receivers), "")
     return Routing(
         experiment=_set_in(rules[-1], EXPERIMENT_HEADER),
         tester=tester,

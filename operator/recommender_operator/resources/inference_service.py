@@ -23,7 +23,7 @@ from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
     collector_keys,
-    disruption,
+    disruption_budgets,
     experiment_contracts,
     labels,
     scheduling,
@@ -73,8 +73,8 @@ def standard(
 ) -> Manifest:
     """Return the InferenceService of one version in Standard mode, controlled by the version.
 
-    `name` is that of another deployment of the version (`fresh.py`), whose pods count and report
-    as the version.
+    `name` is that of another deployment of the version (`baseline_deployment_names.py`), whose
+    pods count and report as the version.
 
     Raises:
         NotPublishedError: the version has no artifact.
@@ -160,8 +160,8 @@ def _component(model: ModelObject, name: str, component: Component, options: Opt
             "runAsNonRoot": True,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "topologySpreadConstraints": disruption.spread(marks),
-        "deploymentStrategy": disruption.strategy(
+        "topologySpreadConstraints": disruption_budgets.spread(marks),
+        "deploymentStrategy": disruption_budgets.strategy(
             replicas, scaled=model.spec.serving.autoscaling is not None
         ),
     }
@@ -230,7 +230,7 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
     known = annotations or {}
     if spec.experiment is not None and known.get(
         labels.EXPERIMENTS
-    ) not in experiment_contracts.of(spec):
+    ) not in experiment_contracts.contracts_of(spec):
         return False
     shadows = known.get(labels.SHADOWS)
     if spec.rollout.shadow is not None and shadows not in ("1", SHADOWS):

@@ -1,4 +1,4 @@
-"""Which features a transformer reports so that labels are watched by their values."""
+"""The features by whose values labels are monitored; a transformer reports them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMED = (Kind.CATEGORICAL, Kind.BOOLEAN)
 _LISTS = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
 
 
-def names(mapping: DataMapping | None) -> tuple[str, ...]:
+def segment_features(mapping: DataMapping | None) -> tuple[str, ...]:
     """Return the features that impressions must say beside their context.
 
     The first three count of the features with `segments`, then of those with `fairness`: of each,

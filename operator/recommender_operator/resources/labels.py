@@ -88,11 +88,6 @@ def of_job(model: str, version: str, kind: JobKind, attempt: int) -> dict[str, s
     return {**of_version(model, version), JOB_KIND: kind.value, ATTEMPT: str(attempt)}
 
 
-def selector(labels: dict[str, str]) -> str:
-    """Return a label selector, in a stable order."""
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
 def owned_by_model(model: ModelObject) -> list[Manifest]:
     """Return the owner references of a child of the RecommenderModel."""
     return [_owner(f"{GROUP}/{API_VERSION}", "RecommenderModel", model.name, model.uid)]

@@ -9,7 +9,7 @@ _OF_METADATA = {"pod_labels", "pod_annotations"}
 
 
 def of_removal(wanted: Scheduling | None) -> Scheduling | None:
-    """Return what a Job keeps that removes files: the nodes that it may run on.
+    """Return the scheduling of a Job that removes files: the nodes that it may run on.
 
     An account, priority class, affinity, label or annotation that nothing admits any more would
     block the deletion of a model.

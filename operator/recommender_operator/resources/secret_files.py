@@ -30,7 +30,7 @@ class SecretFile:
         return f"{_FOLDER}/{self.volume}"
 
 
-def of(model: ModelObject, options: Options) -> tuple[SecretFile, ...]:
+def secret_files_of(model: ModelObject, options: Options) -> tuple[SecretFile, ...]:
     """Return the files of the transformers of a model."""
     return tuple(_files(model, options))
 
@@ -64,7 +64,9 @@ def reader(model: ModelObject) -> str:
 
 def variables(model: ModelObject, options: Options) -> dict[str, str]:
     """Return the environment variables that name the files, and the user of the store."""
-    found = {each.variable: f"{each.folder}/{each.entry}" for each in of(model, options)}
+    found = {
+        each.variable: f"{each.folder}/{each.entry}" for each in secret_files_of(model, options)
+    }
     if "RECOMMENDER_STORE_PASSWORD_FILE" in found and not options.store_entry:
         found["RECOMMENDER_STORE_USER"] = reader(model)
     return found
@@ -74,7 +76,7 @@ def mounts(model: ModelObject, options: Options) -> list[Manifest]:
     """Return the volume mounts of the transformer's container."""
     return [
         {"name": each.volume, "mountPath": each.folder, "readOnly": True}
-        for each in of(model, options)
+        for each in secret_files_of(model, options)
     ]
 
 
@@ -89,6 +91,6 @@ def mounted(pods: Manifest, model: ModelObject, options: Options) -> Manifest:
                 "optional": True,
             },
         }
-        for each in of(model, options)
+        for each in secret_files_of(model, options)
     ]
     return {**pods, "volumes": [*pods["volumes"], *volumes]}

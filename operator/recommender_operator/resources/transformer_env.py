@@ -8,7 +8,7 @@ from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     collector_keys,
-    holdout,
+    holdout_users,
     label_segments,
     secret_files,
 )
@@ -86,11 +86,11 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
         given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
         if _predicts(model):
             given["RECOMMENDER_PREDICTIONS"] = "true"
-            if divided := label_segments.names(model.spec.data.source.mapping):
+            if divided := label_segments.segment_features(model.spec.data.source.mapping):
                 given["RECOMMENDER_LABEL_SEGMENTS"] = ",".join(divided)
         if serving.exploration is not None:
             given["RECOMMENDER_EXPLORATION"] = json.dumps(serving.exploration.model_dump())
-        given |= holdout.variable(model)
+        given |= holdout_users.variable(model)
     return given
 
 

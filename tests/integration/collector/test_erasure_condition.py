@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import httpx
 
-from recommender_operator.adapters.counters.experiments import CollectorReader
+from recommender_operator.adapters.counters.collector_client import CollectorReader
 from recommender_operator.observed import CollectorReading
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from recommender_client import EventClient, events
-from recommender_operator.experiments.interleaving import preference
-from recommender_operator.phases.stages.moments import read_preference
+from recommender_operator.experiments.interleaving_preference import preference
+from recommender_operator.rollout.collected_moments import read_preference
 from recommender_serving.experiments.assignment import bucket
 from tests import collector_rig
 from tests.cluster.triton import run_triton

@@ -21,9 +21,9 @@ import httpx
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.experiments.estimates import pair
-from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.plan import Phase
-from recommender_operator.phases.stages.moments import read_phases
+from recommender_operator.rollout.collected_moments import read_phases
 from recommender_serving.experiments.assignment import bucket
 from tests import collector_rig
 from tests.collector_experiment import ID, phases

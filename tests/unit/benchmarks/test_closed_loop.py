@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_collector.domain.declaration import Declaration
-from recommender_simulate.memory import LAST
+from recommender_simulate.click_memory import LAST
 from recommender_training.data.sessions import HISTORY_LENGTH
 from recommender_training.ingestion.mapping import Mapping
 from tests.benchmarks.closed_loop import MAPPING

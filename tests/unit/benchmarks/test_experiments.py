@@ -7,7 +7,7 @@ import pytest
 
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.experiments.estimates import pair
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from tests.benchmarks import experiment_requests, experiments
 from tests.benchmarks.experiment_users import CAP, World, buyers, moments
 from tests.benchmarks.experiment_users import experiments as drawn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import generate_latest
 
-from recommender_operator.metrics import Metrics
+from recommender_operator.metrics.operator_metrics import Metrics
 from tests.benchmarks import operator_process
 
 

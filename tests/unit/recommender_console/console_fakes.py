@@ -6,9 +6,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_console import details
+from recommender_console import object_details
 from recommender_console.cluster import Cluster, ClusterError
-from recommender_console.details import SeenModel, SeenVersion
+from recommender_console.object_details import SeenModel, SeenVersion
 from tests.unit.recommender_console import samples
 
 VIEWER, EDITOR = "viewer-token", "editor-token"
@@ -40,13 +40,13 @@ class FakeCluster(Cluster):
         if namespace != "team-a":
             where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
             raise ClusterError(403, f"cannot list recommendermodels {where}")
-        return [details.read_model(self.body)], False
+        return [object_details.read_model(self.body)], False
 
     async def model(self, token: str, namespace: str, name: str) -> SeenModel:
         await self._check(token)
         if (namespace, name) != ("team-a", "movies"):
             raise ClusterError(404, f'recommendermodels "{name}" not found')
-        return details.read_model(self.body)
+        return object_details.read_model(self.body)
 
     async def versions(
         self, token: str, namespace: str, model: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from recommender_console import details
-from recommender_console.details import SeenModel, SeenVersion
+from recommender_console import object_details
+from recommender_console.object_details import SeenModel, SeenVersion
 from recommender_console.pages.frame import Visitor
 from tests.unit.recommender_kubectl import samples
 from tests.unit.recommender_kubectl.samples import CANDIDATE, CHAMPION, NOW, OLD, at, metric
@@ -85,14 +85,14 @@ def seen(**status: Any) -> SeenModel:
     """Return the model with other fields in its status."""
     body = copy.deepcopy(MODEL)
     body["status"].update(status)
-    return details.read_model(body)
+    return object_details.read_model(body)
 
 
 def seen_versions(**candidate: Any) -> tuple[SeenVersion, ...]:
     """Return the versions; the candidate with other fields in its status."""
     bodies = versions()
     bodies[-1]["status"].update(candidate)
-    return tuple(details.read_version(body) for body in bodies)
+    return tuple(object_details.read_version(body) for body in bodies)
 
 
 __all__ = ["CANDIDATE", "CHAMPION", "DRIFT", "MODEL", "NOW", "OLD", "VISITOR"]

@@ -7,9 +7,9 @@ import ssl
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from recommender_console import details
+from recommender_console import object_details
 from recommender_console.cluster import PODS, Cluster
-from tests.unit.recommender_console.test_details import READY
+from tests.unit.recommender_console.test_object_details import READY
 
 
 async def test_the_pods_of_a_version_are_read_as_the_visitor_and_those_that_are_ready_named() -> (
@@ -30,4 +30,7 @@ async def test_the_pods_of_a_version_are_read_as_the_visitor_and_those_that_are_
         await cluster.close()
     (request,) = asked
     assert request.headers["Authorization"] == "Bearer t"
-    assert dict(request.query) == {"labelSelector": details.pods_of("v"), "limit": str(PODS)}
+    assert dict(request.query) == {
+        "labelSelector": object_details.pods_of("v"),
+        "limit": str(PODS),
+    }

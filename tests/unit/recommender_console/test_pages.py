@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from recommender_console import actions, details
+from recommender_console import actions, object_details
 from recommender_console.actions import BY_VERB
-from recommender_console.pages import forms, listing, model, report, version
+from recommender_console.pages import forms, listing, model, report_frame, version
 from recommender_console.pages.listing import Filter
 from recommender_kubectl.views import diff
 from tests.unit.recommender_console import samples
@@ -34,7 +34,9 @@ def texts(page: str) -> str:
     return " ".join(" ".join(elements(page).texts).split())
 
 
-def model_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+def model_page(
+    seen: object_details.SeenModel, versions: tuple[object_details.SeenVersion, ...]
+) -> str:
     plain = [one.version for one in versions]
     sight = model.Sight(
         seen=seen, versions=versions, offers=actions.offers(seen.model, plain), notice="",
@@ -43,21 +45,27 @@ def model_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...
     return model.render(sight, VISITOR, NOW)
 
 
-def version_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+def version_page(
+    seen: object_details.SeenModel, versions: tuple[object_details.SeenVersion, ...]
+) -> str:
     return version.render(seen, versions[-1], VISITOR, NOW, may_roll_back=True)
 
 
-def list_page(seen: details.SeenModel, _versions: object) -> str:
+def list_page(seen: object_details.SeenModel, _versions: object) -> str:
     return listing.render([seen], Filter(), VISITOR, NOW)
 
 
-def diff_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+def diff_page(
+    seen: object_details.SeenModel, versions: tuple[object_details.SeenVersion, ...]
+) -> str:
     first, second = versions[-2].version, versions[-1].version
     found = diff.of_versions(first, second)
     return version.differences(seen.model, (first.name, second.name), found, VISITOR)
 
 
-def confirmation(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+def confirmation(
+    seen: object_details.SeenModel, versions: tuple[object_details.SeenVersion, ...]
+) -> str:
     action = BY_VERB["abort"]
     made = actions.make("abort", None)(seen.model, [one.version for one in versions], "t")
     return forms.confirm(
@@ -66,13 +74,17 @@ def confirmation(seen: details.SeenModel, versions: tuple[details.SeenVersion, .
     )  # fmt: skip
 
 
-def report_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
-    return report.framed(seen.model, versions[-1], VISITOR)
+def report_page(
+    seen: object_details.SeenModel, versions: tuple[object_details.SeenVersion, ...]
+) -> str:
+    return report_frame.framed(seen.model, versions[-1], VISITOR)
 
 
-def no_report_page(seen: details.SeenModel, versions: tuple[details.SeenVersion, ...]) -> str:
+def no_report_page(
+    seen: object_details.SeenModel, versions: tuple[object_details.SeenVersion, ...]
+) -> str:
     one = versions[-1]
-    return report.missing(seen.model, one, one.artifact_digest, one.artifact_path, VISITOR)
+    return report_frame.missing(seen.model, one, one.artifact_digest, one.artifact_path, VISITOR)
 
 
 PAGES: dict[str, Callable[..., str]] = {
@@ -105,8 +117,8 @@ def test_no_text_of_the_cluster_adds_an_element(name: str, words: str) -> None:
             "of": text, "slope": 1.0, "shift": 0.0, "ratio": 1.0, "ratioAfter": 1.0,
         }  # fmt: skip
         bodies[-1]["status"]["experiment"] = replaced(EXPERIMENT, text)
-        versions = tuple(details.read_version(one) for one in bodies)
-        return elements(PAGES[name](details.read_model(body), versions)).found
+        versions = tuple(object_details.read_version(one) for one in bodies)
+        return elements(PAGES[name](object_details.read_model(body), versions)).found
 
     # Empty texts leave elements out, so the words never are.
     assert shape(f"a{words}") == shape("a")
@@ -151,7 +163,7 @@ def test_the_page_of_a_recalibrated_version_says_whose_network_it_has() -> None:
     bodies[-1]["spec"]["recalibration"] = {
         "of": "movies-89abcdef", "slope": 0.96, "shift": -0.5, "ratio": 0.65, "ratioAfter": 1.01,
     }  # fmt: skip
-    versions = tuple(details.read_version(one) for one in bodies)
+    versions = tuple(object_details.read_version(one) for one in bodies)
     said = texts(PAGES["version"](samples.seen(), versions))
     assert "that of movies-89abcdef; nothing was trained" in said
     assert "log-odds × 0.960 -0.500" in said
@@ -176,7 +188,7 @@ def test_who_may_not_patch_sees_no_action() -> None:
 def test_a_model_without_a_status_has_a_page() -> None:
     body = copy.deepcopy(samples.MODEL)
     del body["status"]
-    said = texts(model_page(details.read_model(body), ()))
+    said = texts(model_page(object_details.read_model(body), ()))
     assert "none: no version serves yet" in said
 
 
@@ -221,7 +233,7 @@ def test_a_version_that_has_just_begun_has_a_page() -> None:
     body = samples.versions()[-1]
     body["status"] = {}
     page = version.render(
-        samples.seen(), details.read_version(body), VISITOR, NOW, may_roll_back=False
+        samples.seen(), object_details.read_version(body), VISITOR, NOW, may_roll_back=False
     )
     assert texts(page).count("not reached") == 3
 
@@ -231,13 +243,13 @@ def test_the_difference_of_two_versions_has_both_values_and_the_change() -> None
     assert "training.hyperparameters.epochs 10 20 +10" in said
 
 
-def many(count: int) -> list[details.SeenModel]:
+def many(count: int) -> list[object_details.SeenModel]:
     found = []
     for number in range(count):
         body = copy.deepcopy(samples.MODEL)
         body["metadata"]["name"] = f"model-{number:04}"
         body["status"]["stage"] = "Locked" if number % 10 == 0 else "Serving"
-        found.append(details.read_model(body))
+        found.append(object_details.read_model(body))
     return found
 
 

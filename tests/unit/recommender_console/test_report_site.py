@@ -10,7 +10,7 @@ from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from recommender_console.site import app
-from recommender_console.site.guard import Guard
+from recommender_console.site.connection_limits import Guard
 from recommender_console.site.headers import HEADERS
 from tests.unit.recommender_console.console_fakes import EDITOR, VIEWER, FakeCluster
 from tests.unit.recommender_console.samples import CANDIDATE

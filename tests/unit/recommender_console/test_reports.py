@@ -15,11 +15,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from recommender_console import details, report_pods, reports
+from recommender_console import object_details, report_pods
+from recommender_console import report_digest as reports
 from recommender_console.cluster import ClusterError
-from recommender_console.details import SeenVersion
+from recommender_console.object_details import SeenVersion
+from recommender_console.report_digest import NoReportError
 from recommender_console.report_pods import Reports
-from recommender_console.reports import NoReportError
 from recommender_contract.artifact import MANIFEST
 from recommender_contract.artifact import REPORT_PAGE as REPORT
 from tests.unit.recommender_console import samples
@@ -42,7 +43,7 @@ ARTIFACT = _sha(sealed())
 
 
 def test_a_report_that_the_manifest_lists_is_the_versions() -> None:
-    reports.check(reports.listed(ARTIFACT, sealed()), PAGE)
+    reports.check_digest(reports.listed(ARTIFACT, sealed()), PAGE)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_other_bytes_than_the_published_ones_are_refused() -> None:
     with pytest.raises(NoReportError, match=r"manifest\.json is not the file"):
         reports.listed(ARTIFACT, sealed(b"other"))
     with pytest.raises(NoReportError, match=r"report\.html is not the file"):
-        reports.check(reports.listed(ARTIFACT, sealed()), PAGE + b" ")
+        reports.check_digest(reports.listed(ARTIFACT, sealed()), PAGE + b" ")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ class World:
 def version(digest: str) -> SeenVersion:
     body = samples.versions()[-1]
     body["status"]["artifact"] = {"path": "artifacts/movies/1", "digest": digest}
-    return details.read_version(body)
+    return object_details.read_version(body)
 
 
 @pytest.fixture

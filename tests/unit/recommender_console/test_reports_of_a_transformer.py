@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from recommender_console import report_pods, reports
+from recommender_console import report_pods
+from recommender_console.report_digest import NoReportError
 from recommender_console.report_pods import Reports
-from recommender_console.reports import NoReportError
+from recommender_contract.artifact import REPORT_PAGE
 from recommender_operator.resources import serving_containers
 from recommender_runtime.connections import Connections
 from recommender_serving.artifact.loader import load
@@ -38,7 +39,7 @@ async def test_the_console_shows_what_training_sealed_and_the_transformer_gives(
     tmp_path: Path,
 ) -> None:
     serving_samples.write_files(tmp_path)
-    (tmp_path / reports.REPORT).write_bytes(PAGE)
+    (tmp_path / REPORT_PAGE).write_bytes(PAGE)
     digest = manifest.write_manifest(tmp_path, {})
     assert await got(tmp_path, digest) == PAGE
 
@@ -47,7 +48,7 @@ async def test_a_transformer_of_another_artifact_has_not_the_report_of_the_versi
     tmp_path: Path,
 ) -> None:
     serving_samples.write_files(tmp_path)
-    (tmp_path / reports.REPORT).write_bytes(PAGE)
+    (tmp_path / REPORT_PAGE).write_bytes(PAGE)
     manifest.write_manifest(tmp_path, {})
     with pytest.raises(NoReportError, match="status 404"):
         await got(tmp_path, f"sha256:{'0' * 64}")

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from recommender_console.cluster import ClusterError
 from recommender_console.site import app
-from recommender_console.site.guard import Guard
+from recommender_console.site.connection_limits import Guard
 from recommender_console.site.headers import HEADERS
 from recommender_console.site.visitors import COOKIE
 from tests.unit.recommender_console.console_fakes import EDITOR, VIEWER, FakeCluster

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from recommender_kubectl import __main__, acting, arguments, completion
+from recommender_kubectl import __main__, arguments, completion, request_commands
 from recommender_kubectl.cluster import Cluster, ClusterError, ConflictError
 from recommender_kubectl.console import Console
 from recommender_kubectl.objects import Model, Version
@@ -51,7 +51,7 @@ class FakeCluster:
 
 
 def submit(fake: FakeCluster, make: Maker) -> None:
-    acting.submit(cast(Cluster, fake), "movies", make)
+    request_commands.submit(cast(Cluster, fake), "movies", make)
 
 
 def test_after_a_conflict_the_model_is_checked_again() -> None:

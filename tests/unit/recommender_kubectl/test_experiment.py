@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recommender_kubectl import following, progress
+from recommender_kubectl import progress, rollout_poll
 from recommender_kubectl.console import plain
 from recommender_kubectl.objects import Model
 from recommender_kubectl.text import Style
@@ -182,7 +182,7 @@ def test_in_an_experiment_versions_have_users_and_not_requests() -> None:
     def shown(model: Model, **candidate: Any) -> str:
         versions = samples.read_versions(**candidate)
         seen = status.of_model(model, versions, NOW)
-        glance = following.look(model, versions, CANDIDATE, NOW)
+        glance = rollout_poll.poll(model, versions, CANDIDATE, NOW)
         return "\n".join([*status.render(seen, PIPE, NOW), glance.line])
 
     model = samples.read_model()
@@ -194,9 +194,9 @@ def test_in_an_experiment_versions_have_users_and_not_requests() -> None:
 
 @pytest.mark.parametrize("verdict", ["KeepRunning", "Blocked", "Error"])
 def test_who_watches_sees_each_verdict_of_the_users(verdict: str) -> None:
-    def look(verdict: str) -> following.Glance:
+    def look(verdict: str) -> rollout_poll.Poll:
         versions = samples.read_versions(experiment=EXPERIMENT | {"verdict": verdict})
-        return following.look(samples.read_model(), versions, CANDIDATE, NOW)
+        return rollout_poll.poll(samples.read_model(), versions, CANDIDATE, NOW)
 
     found = look(verdict)
     assert f", experiment {verdict}" in found.line

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from recommender_kubectl import following, progress
+from recommender_kubectl import progress, rollout_poll
 from recommender_kubectl.console import plain
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import experiment, why
@@ -77,7 +77,7 @@ def test_the_progress_says_how_many_users_clicked() -> None:
     seen = progress.of_version(model, versions[-1], versions[:-1], NOW)
     assert (seen.step, seen.seconds_left) == (0, None)
     assert seen.note == "mixed lists: 812 of 1000 users with a click"
-    line = following.look(model, versions, None, NOW).line
+    line = rollout_poll.poll(model, versions, None, NOW).line
     assert "lists mixed with those of the champion" in line
 
 
@@ -100,7 +100,7 @@ def test_nobody_is_said_to_get_mixed_lists_while_none_are_mixed(
     explained = why.of_version(model, versions, None).next
     assert why_not in explained
     assert "some users get" not in explained
-    line = following.look(model, versions, None, NOW).line
+    line = rollout_poll.poll(model, versions, None, NOW).line
     assert "lists mixed with those of the champion" not in line
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_kubectl import following, progress
+from recommender_kubectl import progress, rollout_poll
 from recommender_kubectl.objects import Model
 from recommender_kubectl.progress import Progress
 from tests.unit.recommender_kubectl import samples
@@ -86,8 +86,8 @@ def test_no_look_gives_a_share_or_a_time_that_cannot_be(
     assert 0 <= found.step <= found.steps == 3
 
 
-def look(model: Model, followed: str | None = None, **candidate: Any) -> following.Glance:
-    return following.look(model, samples.read_versions(**candidate), followed, NOW)
+def look(model: Model, followed: str | None = None, **candidate: Any) -> rollout_poll.Poll:
+    return rollout_poll.poll(model, samples.read_versions(**candidate), followed, NOW)
 
 
 def test_a_candidate_is_followed_with_its_progress() -> None:

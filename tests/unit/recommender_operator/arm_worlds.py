@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from recommender_operator.api.version_experiment import ArmStatus
-from recommender_operator.experiments.further import Arm
+from recommender_operator.experiments.extra_arm_tests import Arm
 from tests.unit.recommender_operator.experiment_worlds import (
     CLICKS,
     PLAN,
@@ -49,7 +49,7 @@ def waiting(world: World | None = None, **plan: Any) -> World:
     world.edit(experiment=planned(world, **plan), training={"seed": 2})
     cold = name_of(world, FORMER[0])
     until(world, lambda: cold in world.services)
-    world.services[cold].turn(ready=False)
+    world.services[cold].ctx(ready=False)
     return world
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from unittest import mock
 
-from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.counter_window import WindowStats
+from recommender_operator.analysis.step_verdict import Verdict
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World

@@ -9,13 +9,13 @@ from typing import Any
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
-from recommender_operator.experiments.further import Arm
-from recommender_operator.experiments.metrics import Metric
+from recommender_operator.experiments.experiment_metrics import Metric
+from recommender_operator.experiments.extra_arm_tests import Arm
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan
-from recommender_operator.experiments.segments import Interaction, Report, Segment
-from recommender_operator.resources import assignment
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.experiments.segment_effects import Interaction, Report, Segment
+from recommender_operator.resources import assignment_header
+from recommender_operator.resources.assignment_header import Assignment
 from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
@@ -111,7 +111,7 @@ def experiment(world: World, seed: int = 2) -> ExperimentStatus:
 
 def users(world: World) -> Assignment | None:
     """What the route says to the transformers."""
-    return assignment.parse(world.routing.experiment)
+    return assignment_header.parse(world.routing.experiment)
 
 
 def reasons(world: World) -> list[str]:

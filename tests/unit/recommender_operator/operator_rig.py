@@ -5,26 +5,26 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from recommender_operator.adapters.counters.experiments import UsersReader
-from recommender_operator.adapters.counters.port import SampleProvider
-from recommender_operator.adapters.kubernetes.port import Kube
-from recommender_operator.adapters.objects.baselines import BaselineStore
-from recommender_operator.adapters.objects.claims import ClaimReader
+from recommender_operator.adapters.counters.collector_client import UsersReader
+from recommender_operator.adapters.counters.sample_provider import SampleProvider
+from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.platform import PlatformReader
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.hosts import HostReader
-from recommender_operator.adapters.traffic.knative import KnativeTraffic
-from recommender_operator.adapters.traffic.port import Traffic
-from recommender_operator.asking import SmokeAsker
+from recommender_operator.adapters.objects.volume_claims import ClaimReader
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.route_hosts import HostReader
+from recommender_operator.adapters.traffic.traffic_port import Traffic
+from recommender_operator.controller.kube import Kube
 from recommender_operator.decide import decide
-from recommender_operator.execute import Executor
-from recommender_operator.fills import Fills
-from recommender_operator.metrics import Metrics
-from recommender_operator.observe import Observer
-from recommender_operator.reconcile import Decide, Key, Reconciler
+from recommender_operator.metrics.operator_metrics import Metrics
+from recommender_operator.reconcile.executor import Executor
+from recommender_operator.reconcile.idle_models import IdleModels, Trace
+from recommender_operator.reconcile.observer import Observer
+from recommender_operator.reconcile.reconciler import Decide, Key, Reconciler
+from recommender_operator.reconcile.smoke_runner import SmokeRunner
+from recommender_operator.reconcile.uncached_reads import UncachedReads
+from recommender_operator.reconcile.window_polling import WindowPolling
 from recommender_operator.resources.options import Options
-from recommender_operator.rests import Rests, Trace
-from recommender_operator.unwatched import Unwatched
 from tests.fakes.answers import FakeSamples, FakeSmoke
 from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
@@ -57,8 +57,8 @@ class Rig:
         self.time = NOW
         clock: Callable[[], float] = lambda: self.time.timestamp()  # noqa: E731
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
-        rests: Rests[Key] = Rests(trace=trace, longest_wait=60.0, now=now, clock=clock)
-        self.fills: Fills[Key] = Fills(clock=clock, rests=rests)
+        idle: IdleModels[Key] = IdleModels(trace=trace, longest_wait=60.0, now=now, clock=clock)
+        self.polling: WindowPolling[Key] = WindowPolling(clock=clock, idle=idle)
         self.traffic: Traffic = (
             KnativeTraffic(port, options) if knative else GatewayTraffic(port, options, clock)
         )
@@ -67,7 +67,7 @@ class Rig:
             port,
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
-            unwatched=Unwatched(
+            uncached=UncachedReads(
                 claims=ClaimReader(port, clock=clock),
                 platform=PlatformReader(port, options, clock=clock),
                 hosts=HostReader(port, options, clock=clock),
@@ -82,18 +82,18 @@ class Rig:
             metrics=self.metrics,
             baselines=baselines,
         )
-        self.asker = SmokeAsker(port, self.smoke, now)
+        self.smoke_runner = SmokeRunner(port, self.smoke, now)
         self.reconciler = Reconciler(
             port,
             observer=self.observer,
-            asker=self.asker,
+            smoke_runner=self.smoke_runner,
             executor=self.executor,
             decide=decision,
             metrics=self.metrics,
             now=now,
             longest_wait=60.0,
             samples_of=lambda _: provider,
-            fills=self.fills,
+            polling=self.polling,
         )
 
     def metric(self, name: str, **labels: str) -> float | None:

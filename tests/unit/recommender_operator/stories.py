@@ -6,13 +6,8 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.port import (
-    INFERENCE_SERVICES,
-    JOBS,
-    MODELS,
-    VERSIONS,
-)
-from recommender_operator.adapters.objects.typed import version_object
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES, JOBS, MODELS, VERSIONS
+from recommender_operator.adapters.objects.parsed_objects import version_object
 from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources.options import Options
 from tests.fakes.kserve import FakeKServe

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.observed import Baseline
-from recommender_operator.phases.stages import windows
+from recommender_operator.rollout import counter_windows
 from tests.unit.recommender_operator.drift_worlds import (
     DRIFT,
     canary,
@@ -235,7 +235,7 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
 
 def test_a_window_whose_start_cannot_be_stored_is_reported_and_retried_later() -> None:
     world, oracle = serving()
-    key = windows.drift_key(world.stable())
+    key = counter_windows.drift_key(world.stable())
     failed = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
     world.baselines[key] = failed
     oracle.window = Verdict.PASS
@@ -253,7 +253,7 @@ def test_counters_that_are_only_remembered_are_not_judged_for_drift() -> None:
     """These counters lack those of the features."""
     world, oracle = serving()
     name = world.stable()
-    key = windows.drift_key(name)
+    key = counter_windows.drift_key(name)
     samples = {name: world.observe().samples[name]}
     world.baselines[key] = Baseline(key=key, taken_at=world.now, samples=samples, error="refused")
     oracle.window = Verdict.FAIL

@@ -22,11 +22,11 @@ def test_time_in_which_nothing_was_measured_does_not_count(judge: Judge) -> None
     name = next(n for n in world.versions if world.seed_of(n) == 2)
     before = judge.asked[-1][2] * 86400
     world.services[name].disrupted = True
-    world.services[name].turn(ready=False)
+    world.services[name].ctx(ready=False)
     world.reconcile()
     world.watch(600)
     assert experiment(world).phases[-1].measured_seconds == pytest.approx(before, abs=15)
-    world.services[name].turn(ready=True)
+    world.services[name].ctx(ready=True)
     until(world, lambda: world.weight == 50 and users(world) is not None)
     until(world, lambda: experiment(world).phases[-1].until is None)
     assert experiment(world).phases[-1].resumed is not None

@@ -10,10 +10,10 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.phases.turn import Turn
 from tests.unit.recommender_operator.experiment_worlds import (
     PLAN,
     Judge,
@@ -44,7 +44,7 @@ def test_a_standby_is_no_champion_to_compare_with(judge: Judge) -> None:
     champion, standby = world.stable(), world.status.previous or ""
     before = users(world)
     assert before is not None
-    world.services[champion].turn(ready=False)
+    world.services[champion].ctx(ready=False)
     world.watch(10)
     judge.kind = Kind.PROMOTE
     now = users(world)
@@ -54,7 +54,7 @@ def test_a_standby_is_no_champion_to_compare_with(judge: Judge) -> None:
     assert now.phase == before.phase + 1
     world.watch(20)
     assert world.stages()[2] == "Canary"
-    world.services[champion].turn(ready=True)
+    world.services[champion].ctx(ready=True)
     until(world, lambda: champion in world.route)
     assert users(world) == before, "the same users continue their phase"
     assert [p.stable for p in experiment(world).phases] == [champion, champion, standby]
@@ -68,13 +68,13 @@ def test_without_a_pod_that_could_forward_requests_are_split(judge: Judge) -> No
     world = measuring()
     before = users(world)
     champion = world.stable()
-    world.services[champion].turn(ready=False, falls_back=True)
+    world.services[champion].ctx(ready=False, falls_back=True)
     world.reconcile()
     assert users(world) == before, "it still forwards"
-    world.services[champion].turn(ready=False)
+    world.services[champion].ctx(ready=False)
     world.reconcile()
     assert (world.routing, world.route.get(champion)) == (PLAIN, 50)
-    world.services[champion].turn(ready=True)
+    world.services[champion].ctx(ready=True)
     world.reconcile()
     assert users(world) == before
     assert judge.kind is Kind.KEEP_RUNNING
@@ -82,9 +82,9 @@ def test_without_a_pod_that_could_forward_requests_are_split(judge: Judge) -> No
 
 def test_a_step_begins_only_once_the_route_assigns_users(judge: Judge) -> None:
     world = measuring()
-    assert Turn(world.observe(), world.now).route_agrees
+    assert ReconcileContext(world.observe(), world.now).route_agrees
     world.routing = PLAIN
-    assert not Turn(world.observe(), world.now).route_agrees
+    assert not ReconcileContext(world.observe(), world.now).route_agrees
     assert judge.kind is Kind.KEEP_RUNNING
 
 
@@ -93,11 +93,11 @@ def test_a_candidate_that_is_withdrawn_continues_with_its_users(judge: Judge) ->
     before = users(world)
     name = next(n for n in world.versions if world.seed_of(n) == 2)
     world.services[name].disrupted = True
-    world.services[name].turn(ready=False)
+    world.services[name].ctx(ready=False)
     world.reconcile()
     assert (world.routing, world.route) == (PLAIN, {world.stable(): 100})
     assert all(phase.until is not None for phase in experiment(world).phases)
-    world.services[name].turn(ready=True)
+    world.services[name].ctx(ready=True)
     until(world, lambda: world.weight == 50)
     until(world, lambda: users(world) is not None)
     assert users(world) == before
@@ -111,10 +111,10 @@ def test_narrower_steps_do_not_take_users_back(judge: Judge) -> None:
     name = next(n for n in world.versions if world.seed_of(n) == 2)
     world.edit(rollout={"steps": [{"weight": 5}, {"weight": 20}, {"weight": 100}]})
     world.services[name].disrupted = True
-    world.services[name].turn(ready=False)
+    world.services[name].ctx(ready=False)
     world.reconcile()
     assert world.route == {world.stable(): 100}
-    world.services[name].turn(ready=True)
+    world.services[name].ctx(ready=True)
     until(world, lambda: users(world) is not None)
     now = users(world)
     assert now is not None

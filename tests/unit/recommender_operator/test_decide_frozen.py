@@ -7,8 +7,8 @@ import datetime
 import pytest
 
 from recommender_operator.analysis import schema_break
-from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.counter_window import WindowStats
+from recommender_operator.analysis.step_verdict import Verdict
 from tests.unit.recommender_operator.drift_worlds import DRIFT, canary, look, serving
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World

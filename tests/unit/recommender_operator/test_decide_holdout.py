@@ -15,14 +15,14 @@ from recommender_collector.experiments import moments as counted
 from recommender_collector.experiments.moments import COMPONENTS, UserMoments
 from recommender_collector.store.experiment_store import Account
 from recommender_contract.events import HELD, OTHERS
-from recommender_operator import figures
 from recommender_operator.actions import Decision
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.decide import decide
+from recommender_operator.metrics import model_metrics
 from recommender_operator.observed import CollectorReading
-from recommender_operator.phases.stages.moments import read_phase
-from recommender_operator.resources import holdout
+from recommender_operator.resources import holdout_users
+from recommender_operator.rollout.collected_moments import read_phase
 from tests.unit.recommender_operator.experiments.users import arm
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
@@ -44,7 +44,7 @@ def answer(world: World, held: int = 1000, others: int = 4000, **more: Any) -> C
         if each.users
     ]
     phases = [{"phase": 0, "since": 1.0, "arms": arms}] if arms else []
-    id_ = holdout.measure(world.observe().model)
+    id_ = holdout_users.measure(world.observe().model)
     return CollectorReading(body={"experiment": id_, "watermark": 2.0, "phases": phases, **more})
 
 
@@ -221,7 +221,7 @@ def test_gauges_have_the_numbers_of_the_status() -> None:
     decision = look(world, answer(world))
     found = {
         (each.family, each.labels): each.value
-        for each in figures.of(world.observe(), decision)
+        for each in model_metrics.model_metrics_of(world.observe(), decision)
         if each.family.startswith("holdout_")
     }
     seen = status(decision)

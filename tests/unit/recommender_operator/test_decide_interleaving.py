@@ -7,10 +7,10 @@ import itertools
 
 import pytest
 
+from recommender_operator.context import routing
 from recommender_operator.observed import PLAIN, Routing
-from recommender_operator.phases import routing
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons, until
-from tests.unit.recommender_operator.mixed_worlds import (
+from tests.unit.recommender_operator.interleaving_worlds import (
     HOUR,
     ROLLOUT,
     SERVING,

@@ -6,7 +6,7 @@ import pytest
 
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.experiment_worlds import until
-from tests.unit.recommender_operator.mixed_worlds import (
+from tests.unit.recommender_operator.interleaving_worlds import (
     HOUR,
     ROLLOUT,
     SERVING,
@@ -28,7 +28,7 @@ def beside_a_standby() -> World:
     champion = world.services[world.status.champion or ""]
     world.seed(3)
     until(world, lambda: bool(world.routing.interleaving) and record(world, 3).runs)
-    champion.turn(ready=False)
+    champion.ctx(ready=False)
     return world
 
 
@@ -47,7 +47,7 @@ def test_lists_are_not_mixed_with_those_of_a_standby_but_reported_as_those_of_no
     assert world.routing == Routing(interleaving=mixed + ALONE)
     assert "no list is mixed" in world.message("Progressing")
     assert record(world, 3).ended_at is None
-    world.services[world.status.champion or ""].turn(ready=True)
+    world.services[world.status.champion or ""].ctx(ready=True)
     world.watch(HOUR, 60)
     assert world.routing.interleaving == mixed
 
@@ -66,7 +66,7 @@ def test_a_standby_that_may_report_no_lists_ends_the_phase(paused: bool) -> None
     assert world.routing == PLAIN
     assert world.stages()[3] == "Canary", "clicks beside such lists prove nothing"
     world.edit(paused=False)
-    world.services[world.status.champion or ""].turn(ready=True)
+    world.services[world.status.champion or ""].ctx(ready=True)
     world.watch(HOUR, 60)
     assert world.weights_of(3)[0] == 10
 
@@ -77,11 +77,11 @@ def test_lists_are_those_of_nobody_while_the_candidate_may_not_be_asked(fault: s
     mixed = world.routing.interleaving
     service = world.services[candidate(world)]
     service.outdated = fault == "outdated"
-    service.turn(ready=service.outdated)
+    service.ctx(ready=service.outdated)
     world.reconcile()
     assert world.routing == Routing(interleaving=mixed + ALONE)
     assert record(world).runs
-    service.turn(ready=True)
+    service.ctx(ready=True)
     world.watch(30)
     assert world.routing.interleaving == mixed
 
@@ -95,7 +95,7 @@ def test_a_phase_in_which_no_list_is_mixed_ends_before_the_candidates_deadline(f
     world = mixing(serving=SLOW)
     name = candidate(world)
     service = world.services[name]
-    service.turn(ready=fault == "outdated")
+    service.ctx(ready=fault == "outdated")
 
     def unanswered(seconds: float) -> None:
         for _ in range(int(seconds / 10)):
@@ -115,7 +115,7 @@ def test_a_phase_in_which_no_list_is_mixed_ends_before_the_candidates_deadline(f
     assert world.routing == PLAIN
     assert world.stages()[2] == "Canary"
     service.outdated = False
-    service.turn(ready=True)
+    service.ctx(ready=True)
     world.watch(60)
     assert world.weights_of(2)[0] == 10
 
@@ -124,9 +124,9 @@ def test_the_time_without_mixed_lists_begins_anew_when_the_candidate_returns() -
     world = mixing(serving=SLOW)
     service = world.services[candidate(world)]
     for _ in range(3):
-        service.turn(ready=False)
+        service.ctx(ready=False)
         world.watch(600, 10)
-        service.turn(ready=True)
+        service.ctx(ready=True)
         world.watch(60, 10)
         assert record(world).runs
         assert record(world).unmixed_since is None
@@ -134,7 +134,7 @@ def test_the_time_without_mixed_lists_begins_anew_when_the_candidate_returns() -
 
 def test_the_time_without_mixed_lists_stands_still_in_a_pause() -> None:
     world = mixing(serving=SLOW)
-    world.services[candidate(world)].turn(ready=False)
+    world.services[candidate(world)].ctx(ready=False)
     world.edit(paused=True)
     world.watch(HOUR, 60)
     assert record(world).runs
@@ -143,7 +143,7 @@ def test_the_time_without_mixed_lists_stands_still_in_a_pause() -> None:
 def test_a_standby_that_reports_no_lists_ends_the_phase_beside_a_candidate_not_ready() -> None:
     world = beside_a_standby()
     world.edit(serving=SLOW)
-    world.services[candidate(world)].turn(ready=False)
+    world.services[candidate(world)].ctx(ready=False)
     world.services[standby_of(world)].outdated = True
     world.watch(60)
     found = record(world, 3)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.recommender_operator.mixed_worlds import (
+from tests.unit.recommender_operator.interleaving_worlds import (
     HOUR,
     mixing,
     record,

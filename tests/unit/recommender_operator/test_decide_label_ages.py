@@ -8,7 +8,7 @@ import pytest
 
 from recommender_operator.observed import CollectorReading
 from tests.unit.recommender_operator.drift_worlds import look, serving
-from tests.unit.recommender_operator.test_decide_causes import SWAPPED, labelled
+from tests.unit.recommender_operator.test_decide_drift_causes import SWAPPED, labelled
 
 
 def test_numbers_that_are_old_start_nothing() -> None:

@@ -19,15 +19,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from recommender_operator.actions import Decision, UpdateVersion
 from recommender_operator.analysis import drift as drifts
-from recommender_operator.analysis import verdict as verdicts
+from recommender_operator.analysis import step_verdict as verdicts
+from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.drift import DriftVerdict, FeatureShift
-from recommender_operator.analysis.verdict import StepVerdict, Verdict
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
 from recommender_operator.decide import decide
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.observed import JobKind
-from recommender_operator.phases.stages import breaks, windows
+from recommender_operator.rollout import counter_windows, input_breakage
 from tests.unit.recommender_operator.arm_worlds import tells
 from tests.unit.recommender_operator.experiment_worlds import PLAN, Judge
 from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
@@ -50,8 +50,8 @@ class Oracle:
     @contextlib.contextmanager
     def speaks(self) -> Iterator[None]:
         with (
-            mock.patch.object(windows, "window_stats", return_value=WindowStats()),
-            mock.patch.object(breaks, "window_stats", return_value=WindowStats()),
+            mock.patch.object(counter_windows, "window_stats", return_value=WindowStats()),
+            mock.patch.object(input_breakage, "window_stats", return_value=WindowStats()),
             mock.patch.object(verdicts, "evaluate", self._evaluate),
             mock.patch.object(drifts, "evaluate_window", self._evaluate_window),
             mock.patch.object(drifts, "evaluate_break", self._evaluate_break),
@@ -178,7 +178,7 @@ class AnyCluster(RuleBasedStateMachine):
     @rule(data=st.data(), ready=st.booleans(), falls_back=st.booleans())
     def pods_turn(self, data: st.DataObject, ready: bool, falls_back: bool) -> None:
         name = data.draw(st.sampled_from(sorted(self.world.services)))
-        self.world.services[name].turn(ready=ready, falls_back=falls_back)
+        self.world.services[name].ctx(ready=ready, falls_back=falls_back)
 
     @precondition(lambda self: self.world.services)
     @rule(data=st.data())

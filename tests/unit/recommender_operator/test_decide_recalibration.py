@@ -8,11 +8,11 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.recalibration import Recalibration
+from recommender_operator.lifecycle import recalibrated_gates
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
-from recommender_operator.phases.stages import recalibrated_gates
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
-from tests.unit.recommender_operator.test_decide_causes import FEWER, SWAPPED, labelled
+from tests.unit.recommender_operator.test_decide_drift_causes import FEWER, SWAPPED, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World
 

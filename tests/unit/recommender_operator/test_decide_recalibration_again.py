@@ -9,13 +9,13 @@ import math
 import numpy as np
 import pytest
 
-from recommender_operator.analysis.labels import read_days
+from recommender_operator.analysis.label_sums import read_days
+from recommender_operator.context import stored_recalibrations
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
-from recommender_operator.phases import recalibrations
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import look, settle
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
-from tests.unit.recommender_operator.test_decide_causes import EPOCH, FEWER, USUAL, labelled
+from tests.unit.recommender_operator.test_decide_drift_causes import EPOCH, FEWER, USUAL, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.test_decide_recalibration import drifted, made
 from tests.unit.recommender_operator.world import World
@@ -144,8 +144,8 @@ def test_a_promotion_after_the_request_makes_it_void_whatever_the_clock_says(hou
     )
     again = dataclasses.replace(champion, status=status)
     known, digest = {champion.name: champion}, retrain.spec_hash
-    assert recalibrations.in_force(model, digest, known, champion, world.now) == retrain
-    assert recalibrations.in_force(model, digest, known, again, world.now) is None
+    assert stored_recalibrations.in_force(model, digest, known, champion, world.now) == retrain
+    assert stored_recalibrations.in_force(model, digest, known, again, world.now) is None
 
 
 def test_a_request_of_a_former_operator_has_no_number_and_goes_by_times() -> None:
@@ -164,7 +164,7 @@ def test_a_request_of_a_former_operator_has_no_number_and_goes_by_times() -> Non
         promoted_at = retrain.requested_at + hours * HOUR
         changed = champion.status.model_copy(update={"promoted_at": promoted_at})
         again = dataclasses.replace(champion, status=changed)
-        found = recalibrations.in_force(
+        found = stored_recalibrations.in_force(
             model, retrain.spec_hash, {again.name: again}, again, world.now
         )
         assert found == expected

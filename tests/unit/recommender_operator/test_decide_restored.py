@@ -9,9 +9,9 @@ import pytest
 
 from recommender_operator.api.status import HandledAction, RecommenderModelStatus, RetrainStatus
 from recommender_operator.api.version_requests import MAX_HANDLED, KeptRequests
+from recommender_operator.context.rollout_state import RolloutState
+from recommender_operator.lifecycle import handled_requests
 from recommender_operator.observed import Observed, VersionObject
-from recommender_operator.phases.duties import remembering
-from recommender_operator.phases.view import View
 from tests.unit.recommender_operator.request_results import results
 from tests.unit.recommender_operator.resources import builder_inputs
 from tests.unit.recommender_operator.simulation.cluster import START
@@ -127,7 +127,7 @@ def keeping(name: str, kept: KeptRequests | None) -> VersionObject:
 def restored(*kept: KeptRequests | None, **status: int) -> RecommenderModelStatus:
     model = dataclasses.replace(builder_inputs.model(), status=RecommenderModelStatus(**status))
     versions = tuple(keeping(f"movies-{n}", each) for n, each in enumerate(kept))
-    return remembering.restored(Observed(model=model, versions=versions)).model.status
+    return handled_requests.restored(Observed(model=model, versions=versions)).model.status
 
 
 def test_of_several_champions_the_newest_retraining_and_every_request_count() -> None:
@@ -163,9 +163,9 @@ def test_a_model_without_versions_stays_as_it_is() -> None:
 def test_a_number_after_a_restore_is_higher_than_that_of_the_restored_retraining() -> None:
     kept = KeptRequests(retrain=retraining(50))
     observed = Observed(model=builder_inputs.model(), versions=(keeping("movies-1", kept),))
-    restored_ = remembering.restored(
+    restored_ = handled_requests.restored(
         dataclasses.replace(
             observed, model=dataclasses.replace(observed.model, status=RecommenderModelStatus())
         )
     )
-    assert View(restored_, START).next_number() == 51
+    assert RolloutState(restored_, START).next_number() == 51

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from tests.unit.recommender_operator.drift_worlds import look, serving
 from tests.unit.recommender_operator.request_results import results
 from tests.unit.recommender_operator.simulation.cluster import spec

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as a
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import job_commands

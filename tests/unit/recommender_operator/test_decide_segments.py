@@ -9,8 +9,8 @@ from unittest import mock
 
 import numpy as np
 
+from recommender_operator.monitoring import label_monitor as duties
 from recommender_operator.observed import CollectorReading
-from recommender_operator.phases.duties import labels as duties
 from tests.unit.recommender_operator.analysis.segment_worlds import Devices
 from tests.unit.recommender_operator.analysis.test_segment_drift import SWAPPED, USUAL
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle

@@ -88,12 +88,12 @@ def test_a_candidate_that_crashes_again_and_again_is_rolled_back() -> None:
 
 def test_a_candidate_that_is_not_ready_waits_without_a_withdrawal() -> None:
     world = in_shadow()
-    world.services[candidate(world)].turn(ready=False)
+    world.services[candidate(world)].ctx(ready=False)
     world.watch(40)
     assert [step.weight for step in world.steps] == [0]
     version = world.versions[candidate(world)]
     assert version.status.interruptions.withdrawals == 0
-    world.services[candidate(world)].turn(ready=True)
+    world.services[candidate(world)].ctx(ready=True)
     world.settle()
     assert world.stages()[2] == "Promoted"
 
@@ -213,12 +213,12 @@ def test_while_a_standby_answers_no_phase_begins_and_no_copies_are_sent() -> Non
     world = rolled_out_second()
     world.edit(rollout=SHADOW)
     champion = world.services[world.status.champion or ""]
-    champion.turn(ready=False)
+    champion.ctx(ready=False)
     world.seed(3)
     world.settle_served()
     assert world.versions[candidate(world)].status.stage == "Canary"
     assert (world.routing, world.steps) == (PLAIN, ())
-    champion.turn(ready=True)
+    champion.ctx(ready=True)
     world.settle()
     assert world.weights_of(3) == [0, 10, 50, 100]
 
@@ -252,7 +252,7 @@ def test_a_service_that_cannot_be_written_again_keeps_the_phase_from_its_start()
 def test_a_candidate_that_is_not_ready_gets_no_copies_and_its_phase_ends_with_it() -> None:
     world = in_shadow(serving={"readyDeadlineSeconds": 60})
     name = candidate(world)
-    world.services[name].turn(ready=False)
+    world.services[name].ctx(ready=False)
     world.reconcile()
     assert world.routing == PLAIN
     world.watch(90)

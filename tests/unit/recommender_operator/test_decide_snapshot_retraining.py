@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.observed import JobKind
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.snapshot_worlds import HOUR, SOURCE, VERSION, started, watched

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from recommender_operator.actions import CreateVersion
-from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.spec import Algorithm
 from recommender_training.config.training import parse_config
 from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec

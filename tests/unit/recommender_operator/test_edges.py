@@ -11,12 +11,12 @@ import sys
 import pytest
 
 from recommender_operator import __main__ as command
-from recommender_operator import logs
 from recommender_operator.api.version import VersionDecision, VersionStage
-from recommender_operator.metrics import MAX_DECISIONS, Metrics, version
+from recommender_operator.controller import logs
+from recommender_operator.metrics.operator_metrics import MAX_DECISIONS, Metrics, version
 from recommender_operator.notifications.receivers import Receiver, ReceiverType
 from recommender_operator.observed import VersionObject
-from recommender_operator.settings import Settings, SettingsError, load, variable
+from recommender_operator.process.settings import Settings, SettingsError, load, variable
 from tests.unit.recommender_operator.resources import builder_inputs
 from tests.unit.recommender_operator.resources.builder_inputs import model
 

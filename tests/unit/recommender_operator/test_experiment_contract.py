@@ -11,7 +11,7 @@ from recommender_collector.experiments import moments as counted
 from recommender_collector.experiments.experiment import MOST_ARMS, OTHER, part_of
 from recommender_collector.experiments.moments import COMPONENTS, SCALE, UserMoments
 from recommender_collector.store.experiment_store import Account
-from recommender_operator.adapters.counters.experiments import parse
+from recommender_operator.adapters.counters.collector_client import parse
 from recommender_operator.api.rules import MAX_MODEL_NAME
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.spec_experiment import MAX_FURTHER
@@ -20,10 +20,10 @@ from recommender_operator.api.version_experiment import (
     ExperimentPhase,
     ExperimentStatus,
 )
-from recommender_operator.experiments.moments import COMPONENTS as READ
-from recommender_operator.experiments.moments import DAYS
-from recommender_operator.phases.stages import moments
-from recommender_operator.resources.assignment import Assignment, Further, Group
+from recommender_operator.experiments.arm_moments import COMPONENTS as READ
+from recommender_operator.experiments.arm_moments import DAYS
+from recommender_operator.resources.assignment_header import Assignment, Further, Group
+from recommender_operator.rollout import collected_moments
 from recommender_serving.experiments import assignment as served
 from recommender_serving.experiments.peers import MOST_PEERS
 from tests.fakes.kube import NOW
@@ -56,7 +56,7 @@ def test_the_details_of_a_phase_are_read_from_it_alone() -> None:
     account = Account(watermark=12.5, since={3: 1000}, moments={3: cells}, segments=segments)
     for detailed in (3, 2, None):
         body = parse(orjson.dumps(shown("00c0ffee", account, detailed)))
-        (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
+        (phase,) = collected_moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
         assert phase.of(CANDIDATE).users == 1
         assert list(phase.days) == ([CANDIDATE] if detailed == 3 else [])
         by_device = {"phone": phase.arms, None: phase.arms}
@@ -79,14 +79,14 @@ def test_what_the_collector_counted_is_what_the_operator_reads(
         arm.add(UserMoments(arm=CANDIDATE, mixed=False, vector=vector, disagreed=()), 1)
     account = Account(watermark=12.5, since={3: 1000}, moments={3: {CANDIDATE: arm}})
     body = parse(orjson.dumps(shown("00c0ffee", account)))
-    (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
+    (phase,) = collected_moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
     seen = phase.of(CANDIDATE)
     told = sum(phase.disagreed.values())
     assert (seen.users, phase.mixed, told) == (len(users), mixed, disagreed)
     for place, name in enumerate(COMPONENTS):
         unit = SCALE if name in ("dwell", "revenue") else 1
         assert seen.sums[name] == sum(vector[place] for vector in users) / unit
-    assert moments.watermark(body) == 12.5
+    assert collected_moments.watermark(body) == 12.5
 
 
 def test_a_withdrawn_version_counts_for_the_sample_ratio_and_for_mixed_users_alone() -> None:
@@ -97,7 +97,7 @@ def test_a_withdrawn_version_counts_for_the_sample_ratio_and_for_mixed_users_alo
     cells = {other: counted.Moments(mixed=4, disagreed=9)}
     account = Account(watermark=12.5, since={3: 1000}, moments={3: cells})
     body = parse(orjson.dumps(shown("00c0ffee", account)))
-    (read,) = moments.read_phases(body, experiment, CHAMPION, CANDIDATE)
+    (read,) = collected_moments.read_phases(body, experiment, CHAMPION, CANDIDATE)
     assert read.weights == {CHAMPION: 60, CANDIDATE: 20, other: 20}
     assert (read.further, read.mixed, read.disagreed) == ((), 4, {other: 9})
     assert read.beside(CANDIDATE).disagreed == {}
@@ -124,5 +124,5 @@ def test_transformers_and_collector_have_room_for_the_longest_header() -> None:
 def test_an_experiment_that_nobody_has_seen_has_no_users() -> None:
     account = Account(watermark=12.5, since={}, moments={})
     body = parse(orjson.dumps(shown("00c0ffee", account)))
-    (phase,) = moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
+    (phase,) = collected_moments.read_phases(body, EXPERIMENT, CHAMPION, CANDIDATE)
     assert phase.arms == {}

@@ -17,15 +17,8 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    HTTP_ROUTES,
-    JOBS,
-    MODELS,
-    VERSIONS,
-    NotLeaderError,
-    Resource,
-)
+from recommender_operator.adapters.kinds import EVENTS, HTTP_ROUTES, JOBS, MODELS, VERSIONS
+from recommender_operator.controller.kube import NotLeaderError, Resource
 from recommender_operator.resources import http_route
 from recommender_operator.resources.serving_containers import NotPublishedError
 from tests.fakes.documents import copied

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import JOBS, MODELS, VERSIONS
+from recommender_operator.adapters.kinds import JOBS, MODELS, VERSIONS
 from recommender_operator.observed import Sample
 from recommender_operator.resources import labels
 from tests.scripted import GrowingSamples

@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    BASELINES,
-    MODELS,
-    VERSIONS,
-    KubeError,
-)
+from recommender_operator.adapters.kinds import BASELINES, MODELS, VERSIONS
 from recommender_operator.adapters.objects.finalizer import FINALIZER
+from recommender_operator.controller.kube import KubeError
 from tests.unit.recommender_operator.stories import MODES, Story
 
 

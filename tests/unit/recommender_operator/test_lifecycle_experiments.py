@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import EVENTS, HTTP_ROUTES, MODELS, VERSIONS
-from recommender_operator.resources import assignment, http_route
+from recommender_operator.adapters.kinds import EVENTS, HTTP_ROUTES, MODELS, VERSIONS
+from recommender_operator.resources import assignment_header, http_route
 from tests.unit.recommender_operator.stories import Story
 
 PLAN: dict[str, Any] = {
@@ -20,11 +20,11 @@ PLAN: dict[str, Any] = {
 CLICKS = {"better": 0.3, "worse": 0.1, "equal": 0.2}
 
 
-def told(story: Story) -> assignment.Assignment | None:
+def told(story: Story) -> assignment_header.Assignment | None:
     """What the stored route says to the transformers."""
     names = story.rig.kube.names(HTTP_ROUTES)
     route = story.rig.kube.find(HTTP_ROUTES, names[0]) if names else {}
-    return assignment.parse(http_route.routing_of(route).experiment)
+    return assignment_header.parse(http_route.routing_of(route).experiment)
 
 
 async def play(story: Story, clicks: float) -> dict[str, Any]:

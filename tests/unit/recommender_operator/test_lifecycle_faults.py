@@ -9,13 +9,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    EVENTS,
-    VERSIONS,
-    ConflictError,
-    KubeError,
-    Resource,
-)
+from recommender_operator.adapters.kinds import EVENTS, VERSIONS
+from recommender_operator.controller.kube import ConflictError, KubeError, Resource
 from tests.fakes.documents import copied
 from tests.fakes.kserve import FakeKServe
 from tests.unit.recommender_operator.stories import MODES, Story, end_of_two

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    VERSIONS,
-    KubeError,
-)
-from recommender_operator.resources import fresh, http_route
+from recommender_operator.adapters.kinds import HTTP_ROUTES, INFERENCE_SERVICES, VERSIONS
+from recommender_operator.controller.kube import KubeError
+from recommender_operator.resources import baseline_deployment_names, http_route
 from tests.unit.recommender_operator.stories import Story, end_of_two
 
 FRESH = {"freshChampion": True}
@@ -33,17 +29,17 @@ async def test_a_rollout_has_it_from_its_first_step_to_its_end() -> None:
     seen, exported = [], set()
 
     def ended() -> bool:
-        exported.add(exported_share(story, fresh.deployment(first)))
+        exported.add(exported_share(story, baseline_deployment_names.deployment(first)))
         if parts(story) not in seen:
             seen.append(parts(story))
         return story.stages[second] == "Promoted"
 
     await story.until(ended, looks=200)
-    await story.until(lambda: fresh.deployment(first) not in services(story))
+    await story.until(lambda: baseline_deployment_names.deployment(first) not in services(story))
     assert seen == [((100,), 0), ((10, 90), 10), ((50, 50), 25)]
     assert parts(story) == ((100,), 0)
     assert exported == {None, 10.0, 25.0}, "as an arm of its own"
-    assert exported_share(story, fresh.deployment(first)) is None
+    assert exported_share(story, baseline_deployment_names.deployment(first)) is None
     status = story.rig.kube.find(VERSIONS, second)["status"]
     assert [step.get("freshChampion") for step in status["steps"]] == [True, True, None]
     assert status["freshChampion"]["version"] == first
@@ -72,12 +68,12 @@ async def test_the_end_is_the_same_with_it_and_if_the_operator_dies_after_every_
 async def test_one_whose_pods_never_become_ready_does_not_stop_the_rollout() -> None:
     story = Story("Gateway", rollout=FRESH)
     first = await story.first()
-    story.cluster.broken.add(fresh.deployment(first))
+    story.cluster.broken.add(baseline_deployment_names.deployment(first))
     second = await story.second()
     await story.until(lambda: story.stages[second] == "Promoted", looks=200)
     record: dict[str, Any] = story.rig.kube.find(VERSIONS, second)["status"]["freshChampion"]
     assert "was not ready for 600 s" in record["givenUp"]
-    assert fresh.deployment(first) not in services(story)
+    assert baseline_deployment_names.deployment(first) not in services(story)
 
 
 async def test_one_that_the_api_server_refuses_does_not_stop_the_rollout() -> None:
@@ -86,7 +82,11 @@ async def test_one_that_the_api_server_refuses_does_not_stop_the_rollout() -> No
     refused = KubeError("exceeded quota: pods", status=403, reason="Forbidden")
 
     def fault(verb: str, _resource: object, name: str) -> KubeError | None:
-        return refused if verb == "apply" and name == fresh.deployment(first) else None
+        return (
+            refused
+            if verb == "apply" and name == baseline_deployment_names.deployment(first)
+            else None
+        )
 
     story.rig.kube.fault = fault
     second = await story.second()

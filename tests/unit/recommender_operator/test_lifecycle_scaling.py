@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, MODELS, SCALED_OBJECTS
+from recommender_operator.adapters.kinds import AUTOSCALERS, MODELS, SCALED_OBJECTS
 from recommender_operator.resources import autoscaling, scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.fakes import keda

@@ -15,9 +15,9 @@ from recommender_operator import actions as a
 from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import StepRecord
+from recommender_operator.context import routing, storage_check
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Observed, VersionObject
-from recommender_operator.phases import routing, storage
 from tests.unit.recommender_operator.simulation.acting import execute
 from tests.unit.recommender_operator.simulation.cluster import Cluster
 from tests.unit.recommender_operator.simulation.observing import observe
@@ -106,9 +106,9 @@ class World(Cluster):
     def observe(self) -> Observed:
         return observe(self)
 
-    def checked(self) -> storage.Storage:
+    def checked(self) -> storage_check.Storage:
         """Return what is wrong with the claims."""
-        return storage.check(self.observe())
+        return storage_check.check_storage(self.observe())
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
         """Look once. With `crash_after`, the operator crashes after this number of actions."""

@@ -10,10 +10,10 @@ import pytest
 from recommender_client import Query
 from recommender_client.values import Id
 from recommender_simulate.catalogue import RANDOM, AtRandom, Best
+from recommender_simulate.click_memory import Memory
 from recommender_simulate.driver import Truth
-from recommender_simulate.memory import Memory
 from recommender_simulate.population import named
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 ITEMS = named(40, "item-")
 USERS = named(30, "user-")

@@ -21,11 +21,11 @@ from recommender_client import (
 from recommender_simulate import driver
 from recommender_simulate.behaviour import Behaviour
 from recommender_simulate.catalogue import Best
+from recommender_simulate.click_memory import Memory
 from recommender_simulate.driver import Course, Simulation, Truth
-from recommender_simulate.memory import Memory
 from recommender_simulate.population import Population, named
 from recommender_simulate.summary import Summary
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 from tests import hurried
 
 TRUTH = Truth(Tastes(1, click_rate=0.5), Behaviour(purchase_share=0.5))

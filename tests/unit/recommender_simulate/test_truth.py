@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from recommender_client import Kind
 from recommender_simulate.behaviour import Behaviour
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 
 ITEMS = tuple(f"item-{number}" for number in range(10))
 
 
 def test_another_process_finds_the_same_tastes() -> None:
     program = (
-        "from recommender_simulate.tastes import Tastes; print(repr(Tastes(7).chance('u', 5)))"
+        "from recommender_simulate.user_tastes import Tastes; "
+        "print(repr(Tastes(7).chance('u', 5)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

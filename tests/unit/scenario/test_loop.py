@@ -12,7 +12,7 @@ from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.experiments.estimates import MIN_USERS
 from recommender_simulate.arguments import parser
 from recommender_simulate.population import named
-from recommender_simulate.tastes import Tastes
+from recommender_simulate.user_tastes import Tastes
 from recommender_training.data.training_window import TRAIN_SHARE, VALIDATION_SHARE
 from recommender_training.evaluation.off_policy import MIN_EFFECTIVE_ROWS
 from recommender_training.ingestion.mapping import Format

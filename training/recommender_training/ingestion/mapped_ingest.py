@@ -8,7 +8,7 @@ can be repeated: rows already in the lake are recognised.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,6 @@ import polars as pl
 from recommender_contract.bands import UNKNOWN
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import (
     compaction,
     data_versions,
@@ -39,21 +38,11 @@ from recommender_training.ingestion import (
 )
 from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.file_digests import FileDigests
+from recommender_training.ingestion.ingestion_run import IngestedFile, Run
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
 from recommender_training.ingestion.staged_rows import StagedRows
-
-
-@dataclass
-class IngestedFile:
-    """Row counts of a file of interactions, by outcome."""
-
-    file: SourceFile
-    rows: int = 0
-    new: int = 0
-    known: int = 0
-    bad: int = 0
 
 
 def batch_rows(batches: Iterable[IngestedFile], schema_hash: str) -> pl.DataFrame:
@@ -80,27 +69,6 @@ class Ingested:
     quarantined: quarantine_limits.Quarantined
 
 
-@dataclass
-class _Run:
-    """One check of a source."""
-
-    path: Path
-    kind: Format
-    mapping: Mapping
-    now: int
-    quarantine: Quarantine
-    staging: StagedRows
-    ids: id_table.IdReaders
-    declaration: FeatureSchema
-    columns: dict[str, pl.Schema]  # by table
-    batches: list[IngestedFile] = field(default_factory=list)
-    segments: set[str] = field(default_factory=set)
-    events: list[SourceFile] = field(default_factory=list)  # of the collector, whole
-
-    def hash(self, table: str) -> str:
-        return self.mapping.schema_hash(table, self.kind)
-
-
 def ingest(
     source: Path, path: Path, kind: Format, mapping: Mapping, max_share: float, now: int
 ) -> Ingested:
@@ -116,7 +84,7 @@ def ingest(
     ids = id_table.open_readers(path, mapping.ids)
     staging, columns = StagedRows(path / ".staging"), schema.tables(declaration)
     quarantine = Quarantine(path, ErasedUsers.of(path))
-    run = _Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns)
+    run = Run(path, kind, mapping, now, quarantine, staging, ids, declaration, columns)
     run.events = source_files.of_the_collector(source, files, kind, digests)
     digests.write(path)
     run.staging.begin()
@@ -126,7 +94,7 @@ def ingest(
         run.staging.end()
 
 
-def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> Ingested:
+def _ingest(run: Run, files: dict[str, list[SourceFile]], max_share: float) -> Ingested:
     users, user_count = _side(run, "users", files.get("users", []))
     items, item_count = _side(run, "items", files.get("items", []))
     done = lake.scan(run.path, "batches", schema.BATCHES_SCHEMA).collect()
@@ -160,7 +128,7 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
 
 
 def _side(
-    run: _Run, name: str, files: list[SourceFile]
+    run: Run, name: str, files: list[SourceFile]
 ) -> tuple[pl.DataFrame, quarantine_limits.Count]:
     """Read users or items of the source, as every check does.
 
@@ -177,7 +145,7 @@ def _side(
     for file in files:
         own = [pl.DataFrame(schema=kept)]
         for frame in readers.read_batches(file.path, run.kind, run.mapping, name, file.given):
-            good, bad = _converted(run, name, frame)
+            good, bad = run.converted(getattr(run.mapping, name), frame)
             own.append(good if history else good.select(columns.names()))
             run.quarantine.add(bad, name, file, run.hash(name))
             bad_rows += bad.height
@@ -199,14 +167,6 @@ def _side(
     return rows, count
 
 
-def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:
-    if name == "users":
-        assert run.mapping.users is not None
-        return convert.users(frame, run.mapping.users, run.ids.user, run.now)
-    assert run.mapping.items is not None
-    return convert.items(frame, run.mapping.items, run.ids.item, run.now)
-
-
 def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
     """Return files with new content under this mapping; copies do not count."""
     seen = set(done["batch"].to_list())
@@ -218,7 +178,7 @@ def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
     return fresh
 
 
-def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> None:
+def _read(run: Run, number: int, file: SourceFile, segments: pl.DataFrame) -> None:
     """Stage the good rows of a file of interactions and quarantine the bad ones."""
     table = run.mapping.interactions
     batch = IngestedFile(file)
@@ -243,7 +203,7 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
     run.batches.append(batch)
 
 
-def _resolve(run: _Run) -> Iterator[Path]:
+def _resolve(run: Run) -> Iterator[Path]:
     """Separate new events from known and repeated ones; yield files with the new events."""
     hash_ = run.hash("interactions")
     for number, part in enumerate(run.staging.resolve(run.path)):
@@ -264,7 +224,7 @@ def _by_file(bad: pl.DataFrame, files: int) -> list[pl.DataFrame]:
 
 
 def _write(
-    run: _Run,
+    run: Run,
     users: pl.DataFrame,
     items: pl.DataFrame,
     resolved: list[Path],
@@ -303,7 +263,7 @@ def _write(
     return Ingested(name, times, bad_rows, new_rows, quarantined)
 
 
-def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+def _with_new_ids(run: Run, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Add rows for ids that occur only in events, with unknown features."""
     columns = run.columns[name]
     key = columns.names()[0]

@@ -6,17 +6,13 @@ value of each column counts, by the time of the event and not by the order of fi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from recommender_training.data import row_times
-from recommender_training.ingestion import conflicts, convert, quarantine_limits, readers
-from recommender_training.ingestion.mapping import Items, Mapping, SideTable, Users
+from recommender_training.ingestion import conflicts, quarantine_limits, readers
+from recommender_training.ingestion.ingestion_run import Run
+from recommender_training.ingestion.mapping import Mapping, SideTable
 from recommender_training.ingestion.source_files import SourceFile
-
-if TYPE_CHECKING:
-    from recommender_training.ingestion.mapped_ingest import _Run
 
 _AT = "_at"
 
@@ -29,7 +25,7 @@ def is_latest(mapping: Mapping, name: str) -> bool:
 
 
 def latest(
-    run: _Run, name: str, files: list[SourceFile]
+    run: Run, name: str, files: list[SourceFile]
 ) -> tuple[pl.DataFrame, quarantine_limits.Count]:
     """Read the table from the files of interactions, a batch of rows at a time; count its rows."""
     mapping = _timed(run.mapping, name)
@@ -38,7 +34,7 @@ def latest(
     good_rows = bad_rows = 0
     for file in files:
         for frame in readers.read_batches(file.path, run.kind, mapping, name, file.given):
-            good, bad = _converted(run, getattr(mapping, name), frame)
+            good, bad = run.converted(getattr(mapping, name), frame)
             run.quarantine.add(bad, name, file, run.hash(name))
             good_rows, bad_rows = good_rows + good.height, bad_rows + bad.height
             at = (pl.col(row_times.COLUMN) - pl.col(conflicts.AHEAD)).alias(_AT)
@@ -55,9 +51,3 @@ def _timed(mapping: Mapping, name: str) -> Mapping:
     timed = {"valid_from": events.timestamp, "valid_from_unit": events.timestamp_unit}
     columns = {"columns": events.columns} if events.columns and not table.columns else {}
     return mapping.model_copy(update={name: table.model_copy(update=timed | columns)})
-
-
-def _converted(run: _Run, table: Users | Items, frame: pl.DataFrame) -> convert.Parts:
-    if isinstance(table, Users):
-        return convert.users(frame, table, run.ids.user, run.now)
-    return convert.items(frame, table, run.ids.item, run.now)

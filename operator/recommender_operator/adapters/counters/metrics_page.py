@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from prometheus_client.parser import text_string_to_metric_families
 
 from recommender_contract.metrics import CREATED
-from recommender_operator.analysis.series import PREFIX, canonical
+from recommender_operator.analysis.series_text import PREFIX, canonical
 from recommender_operator.observed import PodCounters
 
 #: Maximum size of a page in bytes. The largest allowed one, with 2,800 bins of features under the

@@ -18,9 +18,8 @@ from recommender_operator.adapters.counters.metrics_page import (
     parse_page,
     product_lines,
 )
-from recommender_operator.adapters.counters.port import SampleError
-from recommender_operator.adapters.pods import redaction
-from recommender_operator.adapters.pods.http import (
+from recommender_operator.adapters.counters.sample_provider import SampleError
+from recommender_operator.adapters.pods.bounded_http import (
     TIMEOUT,
     ExchangeError,
     TooLargeError,
@@ -28,21 +27,22 @@ from recommender_operator.adapters.pods.http import (
     pod_url,
 )
 from recommender_operator.adapters.pods.parsing import parsed
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.controller import redaction
 from recommender_operator.observed import PodCounters, Sample
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
 
 PORT = 8080
-#: Maximum number of concurrent scrapes in one look, and in all looks: enough for ten workers, so
+#: Maximum number of concurrent scrapes in one pass, and in all passes: enough for ten workers, so
 #: that unresponsive pods of one tenant do not delay the others.
 CONCURRENCY, ALL_LOOKS = 20, 200
 #: Bytes of the largest page that each of these scrapes may hold; a usual one has 50 kB. A larger
 #: page is read again, when few others are in memory.
 LARGE = 262_144
-#: Maximum number of concurrent reads of large pages in one look, and in all looks.
+#: Maximum number of concurrent reads of large pages in one pass, and in all passes.
 LARGE_PAGES, ALL_LARGE_PAGES = 4, 20
 #: Seconds that a large page waits for others: at least, more for each pod of its sample, and at
-#: most, which is half of the time of a look.
+#: most, which is half of the time of a pass.
 WAIT, WAIT_FOR_POD, LONGEST_WAIT = 10.0, 0.2, 30.0
 
 #: Matches the version of a line.
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class _Gates:
-    """What bounds the reads of one sample."""
+    """Bounds of the reads of one sample."""
 
     usual: asyncio.Semaphore
     large: asyncio.Semaphore
@@ -135,7 +135,7 @@ class PodScrape:
     async def _large_page(self, url: str, read: Read, gates: _Gates) -> PodCounters:
         """Return the counters of a page of which few may be in memory together.
 
-        The time that it waits is bounded, or the slow pages of a hundred pods would delay the look
+        The time that it waits is bounded, or the slow pages of a hundred pods would delay the pass
         by minutes.
         """
         async with contextlib.AsyncExitStack() as held:
@@ -165,6 +165,6 @@ def _counters(body: bytes, *, version: str, only: tuple[str, ...]) -> PodCounter
     page = body.decode("utf-8")
     lines = (line for _, line in product_lines(page) if len(line) <= LINE_LIMIT)
     whose = next(filter(None, map(_VERSION.search, lines)), None)
-    if whose is not None and whose[1] != fresh.version_of(version):
+    if whose is not None and whose[1] != baseline_deployment_names.version_of(version):
         raise ValueError("the page is of another version")
     return parse_page(page, only)

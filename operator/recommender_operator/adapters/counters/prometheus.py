@@ -13,14 +13,14 @@ from typing import TypeVar
 import aiohttp
 
 from recommender_contract.metrics import CREATED
-from recommender_operator.adapters.counters.port import SampleError, SampleProvider
-from recommender_operator.adapters.pods.http import ExchangeError, TooLargeError, exchange
+from recommender_operator.adapters.counters.sample_provider import SampleError, SampleProvider
+from recommender_operator.adapters.pods.bounded_http import ExchangeError, TooLargeError, exchange
 from recommender_operator.adapters.pods.json_types import json_type, value_of
-from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.analysis.series import PREFIX, canonical
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.analysis.series_text import PREFIX, canonical
 from recommender_operator.api import base_url
 from recommender_operator.observed import PodCounters, Sample
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
 
 #: Maximum size of a response in bytes, and number of its series. A usual pod has some hundred
 #: series with 150 kB; what exceeds a limit is asked for by fewer pods.
@@ -67,7 +67,7 @@ class Queries:
         return aiohttp.ClientSession(timeout=TIMEOUT)
 
     async def ask(self, url: str, query: str, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """Return what `parse` returns for the response of a server to an instant query.
+        """Parse the response of a server to an instant query.
 
         Raises:
             ExchangeError: the server did not answer, or with an error.
@@ -125,7 +125,9 @@ class Prometheus:
             SampleError: a query failed, or none returned series of these pods.
         """
         names = "|".join(f"{name}.*" for name in only or (PREFIX,))
-        served, space = (json.dumps(name) for name in (fresh.version_of(version), namespace))
+        served, space = (
+            json.dumps(name) for name in (baseline_deployment_names.version_of(version), namespace)
+        )
         series = f'__name__=~"{names}",namespace={space},version={served}'
         sample: dict[str, PodCounters] = {}
         try:

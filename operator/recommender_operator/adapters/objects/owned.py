@@ -9,19 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
-from recommender_operator.adapters.kubernetes.port import (
-    JOBS,
-    KINDS,
-    MODELS,
-    TRAIN_JOBS,
-    VERSIONS,
-    Object,
-)
-from recommender_operator.adapters.pods.states import label
+from recommender_operator.adapters.kinds import JOBS, KINDS, MODELS, TRAIN_JOBS, VERSIONS
+from recommender_operator.adapters.pods.pod_states import label
 from recommender_operator.api.base import GROUP
 from recommender_operator.api.spec_rollout import TrafficMode
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
-from recommender_operator.resources import fresh, labels, ownership
+from recommender_operator.resources import baseline_deployment_names, labels, ownership
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,6 +116,8 @@ def serving_pods(
         owner = owners.get(pod["metadata"]["uid"])
         if not version:
             continue
-        if owner == model_uid or names.get(owner or "") == fresh.version_of(version):
+        if owner == model_uid or names.get(owner or "") == baseline_deployment_names.version_of(
+            version
+        ):
             result.setdefault(version, []).append(pod)
     return result

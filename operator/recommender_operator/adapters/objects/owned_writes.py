@@ -4,7 +4,7 @@ Three rules for all kinds (`docs/adr/0022-ownership-and-fencing.md`):
 
 - Ownership: an object that the model's uid does not control, directly or through one of its
   versions, is neither changed nor deleted; a service that has outlived its version is.
-- Fencing: a write carries the uid and the resourceVersion that the look observed, or requires that
+- Fencing: a write carries the uid and the resourceVersion that the pass observed, or requires that
   the object does not exist. An operator that was suspended in between gets a conflict.
 - Changes by other controllers are not a conflict: if only the status or foreign metadata changed,
   the write is retried at once with the newer resourceVersion. So traffic leaves a bad version at
@@ -17,16 +17,10 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
-from recommender_operator.adapters.kubernetes.port import (
-    INFERENCE_SERVICES,
-    KINDS,
-    ConflictError,
-    Kube,
-    Object,
-    Resource,
-)
-from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES, KINDS
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.api.base import GROUP
+from recommender_operator.controller.kube import ConflictError, Kube, Object, Resource
 from recommender_operator.resources.ownership import (
     Foreign,
     controller_of,
@@ -35,7 +29,7 @@ from recommender_operator.resources.ownership import (
     owned_by,
 )
 
-#: Maximum tries of a write after changes by other controllers; then the look is repeated.
+#: Maximum tries of a write after changes by other controllers; then the pass is repeated.
 TRIES = 5
 _PREFIX = f"{GROUP}/"
 T = TypeVar("T")
@@ -51,10 +45,10 @@ class ForeignObjectError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The uids of the model and its versions, and the objects that the look observed."""
+    """The uids of the model and its versions, and the objects that the pass observed."""
 
     owners: Collection[str]
-    seen: Seen = dataclasses.field(default_factory=Seen)
+    seen: ObservedObjects = dataclasses.field(default_factory=ObservedObjects)
 
 
 class OwnedObjects:
@@ -68,7 +62,7 @@ class OwnedObjects:
     async def read(
         self, resource: Resource, namespace: str, name: str, claim: Claim
     ) -> Object | None:
-        """Return an object as observed by this look; read it now if it was not observed."""
+        """Return an object as observed by this pass; read it now if it was not observed."""
         if claim.seen.knows(resource):
             return claim.seen.get(resource, name)
         return await self._port.get(resource, namespace, name)
@@ -170,7 +164,7 @@ class OwnedObjects:
             _require(resource, found, claim)
             if _is_labelled(found, manifest):
                 raise
-        # It belongs to the model, but lacks the labels by which looks find it.
+        # It belongs to the model, but lacks the labels by which passes find it.
         return await self._apply_over(resource, manifest, found, claim)
 
     async def _insist(

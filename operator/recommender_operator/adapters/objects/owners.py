@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     CONFIGURATIONS,
     DEPLOYMENTS,
     INFERENCE_SERVICES,
@@ -34,15 +34,13 @@ from recommender_operator.adapters.kubernetes.port import (
     REVISIONS,
     TRAIN_JOBS,
     VERSIONS,
-    Kube,
-    Object,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned import Controller, controller_of
-from recommender_operator.resources import fresh
+from recommender_operator.controller.kube import Kube, Object, Resource
+from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.resources.labels import Component
 
-#: Maximum number of objects read in one look; other pods are resolved in later looks.
+#: Maximum number of objects read in one pass; other pods are resolved in later passes.
 LOOKUPS = 32
 #: Maximum number of cached controllers.
 REMEMBERED = 16_384
@@ -179,7 +177,7 @@ def _named_by(child: Controller, parent: Controller) -> bool:
         case "InferenceService", _:
             return child.name in {f"{parent.name}-{component}" for component in Component}
         case "ModelVersion", _:
-            return child.name in (parent.name, fresh.deployment(parent.name))
+            return child.name in (parent.name, baseline_deployment_names.deployment(parent.name))
         case ("RecommenderModel", _) | ("Service", _) | ("TrainJob", _):
             return child.name == parent.name
     return True

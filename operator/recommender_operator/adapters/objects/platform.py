@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOB_SETS,
@@ -13,10 +13,9 @@ from recommender_operator.adapters.kubernetes.port import (
     SCALED_OBJECTS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
-    Kube,
-    Resource,
 )
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
+from recommender_operator.controller.kube import Kube, Resource
 from recommender_operator.observed import Platform
 from recommender_operator.resources import scaled_objects
 from recommender_operator.resources.options import Options

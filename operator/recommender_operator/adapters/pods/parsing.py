@@ -14,7 +14,7 @@ SMALL = 8_192
 
 
 async def parsed(parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
-    """Return what `parse` returns for a body, in a thread if the body is not small.
+    """Parse a body, in a thread if it is not small.
 
     Errors of `parse` are raised unchanged.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.controller.kube import Object
 
 #: Maximum length of a cause, in characters.
 MAX_CAUSE = 253

@@ -1,9 +1,9 @@
-"""What the Gateway controllers report of a route."""
+"""The status of a route, as the Gateway controllers report it."""
 
 from __future__ import annotations
 
-from recommender_operator.adapters.kubernetes.port import Object
-from recommender_operator.adapters.traffic.port import created_at
+from recommender_operator.adapters.traffic.traffic_port import created_at
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import TrafficState
 from recommender_operator.resources import http_route
 

@@ -1,4 +1,4 @@
-"""What KServe and Knative report of a model: its InferenceService and its revisions."""
+"""The state of a model in KServe and Knative: its InferenceService and its revisions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 
-from recommender_operator.adapters.kubernetes.port import Object
-from recommender_operator.adapters.traffic.port import ready_condition
+from recommender_operator.adapters.traffic.traffic_port import ready_condition
+from recommender_operator.controller.kube import Object
 from recommender_operator.observed import TrafficState
 from recommender_operator.resources import labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class View:
+class KnativeView:
     """The InferenceService and its revisions, by version."""
 
     service: Object
@@ -64,7 +64,7 @@ class View:
 
     @property
     def settled(self) -> bool:
-        """Whether the newest revision is ready and belongs to the latest version."""
+        """True if the newest revision is ready and belongs to the latest version."""
         made = self.predictor.get("latestCreatedRevision")
         ready = self.predictor.get("latestReadyRevision")
         return bool(made) and made == ready and self.version_of(made) == self.top
@@ -87,7 +87,7 @@ class View:
         return {version: weight for version, weight in weights.items() if weight > 0}
 
 
-def served(view: View) -> dict[str, Object | None]:
+def served(view: KnativeView) -> dict[str, Object | None]:
     """Return the versions that have pods, or soon will, with their revisions."""
     served: dict[str, Object | None] = {}
     rolled_out = view.predictor.get("latestRolledoutRevision")
@@ -100,7 +100,7 @@ def served(view: View) -> dict[str, Object | None]:
     return served
 
 
-def condition_of(view: View, revision: Object | None) -> Object:
+def condition_of(view: KnativeView, revision: Object | None) -> Object:
     """Return the condition of a version: that of its revision, once it has one."""
     if revision is not None:
         return ready_condition(revision)
@@ -109,7 +109,7 @@ def condition_of(view: View, revision: Object | None) -> Object:
     return {"status": "False", "reason": "Pending", "message": str(found.get("message") or "")}
 
 
-def traffic_of(view: View) -> TrafficState:
+def traffic_of(view: KnativeView) -> TrafficState:
     """Return the reported split, accepted if it is the desired one and there is a host."""
     reported = view.reported()
     host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""

@@ -1,7 +1,7 @@
 """Fresh deployments that the API server refused: a quota, an admission policy, a missing right.
 
-A rollout goes on without one (`phases/stages/fresh_champion.py`), so a refusal must not end the
-look: the status would not be written, and with it the time since which the rollout waits.
+A rollout goes on without one (`rollout/baseline_deployment.py`), so a refusal must not end the
+pass: the status would not be written, and with it the time since which the rollout waits.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from recommender_operator.adapters.kubernetes.port import KubeError
-from recommender_operator.adapters.pods import redaction
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import KubeError
 from recommender_operator.observed import ModelObject
 
 logger = logging.getLogger(__name__)

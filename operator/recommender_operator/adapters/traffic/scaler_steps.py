@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 
-from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, SCALED_OBJECTS, Object
-from recommender_operator.adapters.pods import redaction
-from recommender_operator.adapters.pods import states as podstates
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.kinds import AUTOSCALERS, SCALED_OBJECTS
+from recommender_operator.adapters.pods import pod_states as podstates
+from recommender_operator.adapters.traffic.traffic_port import Subject
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
@@ -16,7 +17,7 @@ from recommender_operator.resources.ownership import controller_of, owned_by
 
 
 class Step(enum.Enum):
-    """What a component needs next."""
+    """The next step of a component."""
 
     NOTHING = enum.auto()
     WAIT = enum.auto()
@@ -32,7 +33,7 @@ OF_KEDA = (Step.DELETE_AUTOSCALER, Step.DELETE_SCALED_OBJECT, Step.APPLY_SCALED_
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """A component of a version, with the stored service and what the look observed."""
+    """A component of a version, with the stored service and what the pass observed."""
 
     subject: Subject
     version: str
@@ -70,7 +71,7 @@ class Scaled:
         return str(found)
 
     def waits(self) -> str:
-        """Return what the ScaledObject waits for KEDA to do, with its uid; empty for nothing."""
+        """Return the work of KEDA that the ScaledObject waits for, with its uid; empty if none."""
         stored = self.stored()
         if stored is None:
             return ""
@@ -93,7 +94,7 @@ class Scaled:
         return f"triggers of {stored['metadata']['uid']}"
 
     def step(self) -> Step:
-        """Return what is next, so that KEDA, or an autoscaler of the operator, scales it."""
+        """Return the next step, so that KEDA, or an autoscaler of the operator, scales it."""
         stored = self.stored()
         by_other = has_autoscaler_of_keda(self.subject, self.version, self.component)
         if stored is not None and is_deleted(stored):
@@ -112,7 +113,7 @@ class Scaled:
         return self._by_autoscaler()
 
     def problem(self) -> str:
-        """Return what is wrong with the ScaledObject, and what to do; empty if nothing is."""
+        """Return the problem of the ScaledObject with its remedy; empty if there is none."""
         stored, (namespace, name) = self.stored(), self.place
         if stored is not None and is_deleted(stored):
             if not self.stalled:

@@ -1,4 +1,4 @@
-"""What this process remembers of scalers with which something is wrong.
+"""The problems of scalers that this process remembers.
 
 After a restart it is found out again. Nothing here is written to the cluster.
 """

@@ -1,4 +1,4 @@
-"""What scales the pods of a version in Gateway mode: autoscalers, or KEDA's ScaledObjects.
+"""Scaling of a version's pods in Gateway mode: by autoscalers, or by KEDA's ScaledObjects.
 
 Never both: two autoscalers of one Deployment would overwrite each other's number. A change from
 one to the other first deletes, and waits until nothing of the former is there. Meanwhile nobody
@@ -14,23 +14,17 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable
 
-from recommender_operator.adapters.kubernetes.port import (
-    AUTOSCALERS,
-    KINDS,
-    SCALED_OBJECTS,
-    Kube,
-    KubeError,
-    Object,
-)
+from recommender_operator.adapters.kinds import AUTOSCALERS, KINDS, SCALED_OBJECTS
 from recommender_operator.adapters.objects.owned_writes import (
     Claim,
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.pods import redaction
-from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.adapters.traffic.scaler_steps import OF_KEDA, Scaled, Step, is_deleted
 from recommender_operator.adapters.traffic.scaler_troubles import LONGEST_PAUSE, Place, Troubles
+from recommender_operator.adapters.traffic.traffic_port import Subject
+from recommender_operator.controller import redaction
+from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.observed import Scaling
 from recommender_operator.resources import autoscaling, labels, scaled_objects
 from recommender_operator.resources.labels import Component
@@ -79,7 +73,7 @@ class Scalers:
     def state(
         self, subject: Subject, services: Iterable[tuple[str, Object]], *, by_keda: bool
     ) -> Scaling:
-        """Return what is wrong with the ScaledObjects of services, and whether they wait."""
+        """Return the problems of the ScaledObjects of services, and whether they wait."""
         found = [
             self._scaled(subject, version, component, service, by_keda=by_keda)
             for version, service in services

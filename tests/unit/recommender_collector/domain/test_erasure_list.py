@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_collector.domain import erasure_list
-from recommender_contract import ids
-from recommender_training.data import erasures
+from recommender_contract import erasures, ids
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts.md"
 

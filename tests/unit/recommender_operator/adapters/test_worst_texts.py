@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from recommender_operator.adapters.counters.port import SampleError
+from recommender_operator.adapters.counters.sample_provider import SampleError
 from tests import hostile_paths
 
 SMALL, LARGE = 4 * hostile_paths.KIB, 256 * hostile_paths.KIB

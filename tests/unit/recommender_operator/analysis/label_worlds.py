@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender_operator.analysis.labels import Labels, read_days
+from recommender_operator.analysis.label_sums import Labels, read_days
 
 VERSION = "shop-0a1b2c3d"
 EDGES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7)

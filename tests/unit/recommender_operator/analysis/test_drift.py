@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.drift import (
     STABLE_SESSIONS,
     Verdict,
     evaluate_break,
     evaluate_window,
 )
-from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import DriftSpec
 
 SPEC = DriftSpec()

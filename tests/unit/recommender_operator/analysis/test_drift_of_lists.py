@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from recommender_operator.analysis import distributions, schema_break
+from recommender_operator.analysis.counter_window import Bins, WindowStats
 from recommender_operator.analysis.drift import evaluate_break, evaluate_window
-from recommender_operator.analysis.missing import missing_features
-from recommender_operator.analysis.window import Bins, WindowStats
+from recommender_operator.analysis.missing_features import missing_features
 from recommender_operator.api.spec import DriftSpec
 
 SESSIONS = 1000

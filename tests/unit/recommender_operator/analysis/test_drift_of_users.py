@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.drift import Verdict, evaluate_break, evaluate_window
-from recommender_operator.analysis.window import WindowStats
 from tests.unit.recommender_operator.analysis.test_drift import (
     SPEC,
     USUAL,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from recommender_operator.analysis import drift
+from recommender_operator.analysis.counter_window import WindowStats
+from recommender_operator.analysis.drift_reactions import Cause
 from recommender_operator.analysis.label_drift import LabelVerdict, judge, needed
-from recommender_operator.analysis.labels import added
-from recommender_operator.analysis.outcome import Verdict
-from recommender_operator.analysis.reactions import Cause
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.label_sums import added
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import DriftSpec
 from tests.unit.recommender_operator.analysis.label_worlds import Shop, read
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis.platt import Bin, Scale, fit, loss, share, sigmoid
+from recommender_operator.analysis.platt import Bin, Scale, calibrated_share, fit, loss, sigmoid
 
 PLACES = (-6.0, -4.5, -3.0, -1.5, 0.0, 1.0)
 
@@ -40,7 +40,7 @@ def test_no_scale_near_it_has_a_smaller_loss_and_the_mean_is_that_of_the_labels(
         if has_slope:
             near = Scale(found.slope + shift, found.shift)
             assert sum(loss(each, near) for each in bins) >= least - 1e-9
-    expected = sum(each.count * share(each, found) for each in bins)
+    expected = sum(each.count * calibrated_share(each, found) for each in bins)
     assert expected == pytest.approx(sum(each.positive for each in bins), rel=1e-6)
 
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.analysis import label_drift
-from recommender_operator.analysis.labels import added, read_days
-from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.analysis.label_sums import added, read_days
 from recommender_operator.analysis.segment_drift import (
     Segment,
     SegmentVerdict,
     judge,
     read_segments,
 )
+from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.spec import DriftSpec
 from tests.unit.recommender_operator.analysis.label_worlds import VERSION, Shop, body
 from tests.unit.recommender_operator.analysis.segment_worlds import Crossed, Devices

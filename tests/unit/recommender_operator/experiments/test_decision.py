@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.experiments.arm_moments import COMPONENTS, NONE, Moments
 from recommender_operator.experiments.decision import Decision, Kind, decide
-from recommender_operator.experiments.metrics import Metric
-from recommender_operator.experiments.moments import COMPONENTS, NONE, Moments
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.plan import Goal, Guardrail, Phase, Plan, Primary
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled
 

@@ -9,10 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tea_tasting.aggr import Aggregates
 
-from recommender_operator.experiments import estimates, planning
+from recommender_operator.experiments import estimates, sample_size
+from recommender_operator.experiments.arm_moments import COMPONENTS, NONE, Moments
 from recommender_operator.experiments.estimates import Pair, pair
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import COMPONENTS, NONE, Moments
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from tests.unit.recommender_operator.experiments.users import (
     Users,
     arm,
@@ -56,7 +56,7 @@ def test_a_ratio_metric_is_compared_as_tea_tasting_compares_it(
     )
     expected = oracle.analyze_aggregates(aggregates(champion), aggregates(candidate))
     found = known(metric, moments(champion), moments(candidate), covariate=False)
-    compared = found.compared(planning.critical(0.05), p_value=planning.two_sided(found.z()))
+    compared = found.compared(sample_size.critical(0.05), p_value=sample_size.two_sided(found.z()))
     assert compared.champion == pytest.approx(expected.control)
     assert compared.candidate == pytest.approx(expected.treatment)
     assert compared.difference == pytest.approx(expected.rel_effect_size)
@@ -72,7 +72,7 @@ def test_the_relative_interval_is_that_of_tea_tasting_for_many_users(metric: Met
     oracle = tea_tasting.RatioOfMeans(names.numerator, names.denominator, use_t=False)
     expected = oracle.analyze_aggregates(aggregates(champion), aggregates(candidate))
     found = known(metric, moments(champion), moments(candidate), covariate=False)
-    low, high = found.interval(planning.critical(0.05))
+    low, high = found.interval(sample_size.critical(0.05))
     # Theirs is symmetric in the logarithm; both approach the same for many users.
     assert low == pytest.approx(expected.rel_effect_size_ci_lower, abs=1e-3)
     assert high == pytest.approx(expected.rel_effect_size_ci_upper, abs=1e-3)

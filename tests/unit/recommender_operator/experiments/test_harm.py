@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recommender_operator.experiments import harm, sequences
+from recommender_operator.experiments import confidence_sequences, harm
+from recommender_operator.experiments.arm_moments import NONE, Moments
 from recommender_operator.experiments.estimates import pair
-from recommender_operator.experiments.metrics import Metric
-from recommender_operator.experiments.moments import NONE, Moments
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.plan import Goal, Guardrail, Plan, Primary
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled
 
@@ -34,7 +34,7 @@ def test_the_level_is_split_over_all_metrics() -> None:
     found = pair(CTR, champion, candidate)
     assert found is not None
     for plan, alpha in ((ALONE, 0.05), (GUARDED, 0.025)):
-        most = sequences.multiplier(4000, alpha)
+        most = confidence_sequences.multiplier(4000, alpha)
         compared = harm.watch(plan, champion, candidate)[CTR].comparison
         assert (compared.low, compared.high) == found.interval(most)
         assert compared.always_valid

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.experiments import horizon, planning
+from recommender_operator.experiments import horizon, sample_size
 from recommender_operator.experiments.estimates import Pair
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.horizon import Outcome
-from recommender_operator.experiments.metrics import Metric
 from recommender_operator.experiments.plan import Goal, Phase, Plan, Primary
 
 CTR, RETURN, FALLBACKS = Metric.CLICK_THROUGH_RATE, Metric.RETURN_RATE, Metric.FALLBACK_SHARE
@@ -44,7 +44,7 @@ def seen(z: float, *, against: float = 0.0, metric: Metric = CTR, variance: floa
 
 
 def outcome(plan: Plan, *pairs: Pair) -> Outcome:
-    return horizon.read(plan, pairs)[0]
+    return horizon.read_at_horizon(plan, pairs)[0]
 
 
 @pytest.mark.parametrize("metric", [CTR, FALLBACKS])
@@ -68,8 +68,8 @@ def test_of_two_metrics_the_stronger_one_passes_holms_level() -> None:
     assert outcome(TWO, seen(2.1), seen(0.0, metric=RETURN)) is Outcome.UNDECIDED
     assert outcome(TWO, seen(2.3), seen(0.0, metric=RETURN)) is Outcome.BETTER
     assert outcome(TWO, seen(2.3), seen(-2.0, metric=RETURN)) is Outcome.WORSE
-    found = horizon.read(TWO, [seen(2.1), seen(0.0, metric=RETURN)])[1]
-    assert found[0].p_value == pytest.approx(2 * planning.two_sided(2.1))
+    found = horizon.read_at_horizon(TWO, [seen(2.1), seen(0.0, metric=RETURN)])[1]
+    assert found[0].p_value == pytest.approx(2 * sample_size.two_sided(2.1))
     assert found[1].p_value == pytest.approx(1.0)
 
 
@@ -101,7 +101,7 @@ def test_the_metric_that_needs_most_users_plans() -> None:
         found = horizon.planned(TWO, PHASE, pairs)
         # As if the mean of both values, 1, was that of a champion and of one a fifth higher.
         value = 1 / 1.1
-        expected = planning.users_per_arm(
+        expected = sample_size.users_per_arm(
             (4.0 * value, 4.8 * value), 0.2 * value, alpha=0.025, power=0.8, share=0.25
         )
         assert (found.champion, found.candidate) == expected
@@ -153,13 +153,13 @@ def test_chance_in_one_arm_moves_the_plan_as_the_same_chance_in_the_other(
 def test_a_fall_by_more_than_all_is_not_planned_with() -> None:
     plan = Plan(primary=(Primary(metric=FALLBACKS, smallest_effect=1.5),))
     found = horizon.planned(plan, PHASE, [seen(1.0, metric=FALLBACKS)])
-    assert 0 < found.champion < planning.MAX_USERS
+    assert 0 < found.champion < sample_size.MAX_USERS
 
 
 def test_a_loss_that_matters_is_planned_for_with_the_champion_scaled() -> None:
     plan = dataclasses.replace(ONE, goal=Goal.NOT_WORSE)
     found = horizon.planned(plan, PHASE, [seen(0.0)])
-    expected = planning.users_per_arm((0.64, 1.0), 0.2, alpha=0.05, power=0.8, share=0.25)
+    expected = sample_size.users_per_arm((0.64, 1.0), 0.2, alpha=0.05, power=0.8, share=0.25)
     assert (found.champion, found.candidate) == expected
 
 

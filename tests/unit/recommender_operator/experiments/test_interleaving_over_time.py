@@ -15,8 +15,12 @@ import pytest
 from recommender_collector.domain.events import Event
 from recommender_collector.experiments.interleaving_credit import InterleavingCredit
 from recommender_contract.events import Kind
-from recommender_operator.experiments.interleaving import COMPONENTS, Outcome, preference
-from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.arm_moments import Moments
+from recommender_operator.experiments.interleaving_preference import (
+    COMPONENTS,
+    Outcome,
+    preference,
+)
 from recommender_serving.domain.team_draft import Scored, team_draft
 
 DAYS, HOUR, LENGTH, ITEMS = 10, 60, 6, 30

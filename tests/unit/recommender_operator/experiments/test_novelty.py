@@ -12,11 +12,11 @@ import tea_tasting
 from tea_tasting.aggr import Aggregates
 
 from recommender_operator.experiments import novelty
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import DAYS, NONE
+from recommender_operator.experiments.arm_moments import DAYS, NONE
+from recommender_operator.experiments.comparison_texts import lasting, seasonality, weekdays
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase, Plan, Primary
-from recommender_operator.experiments.words import lasting, seasonality, weekdays
 from tests.unit.recommender_operator.experiments import users
 from tests.unit.recommender_operator.experiments.users import Floats
 
@@ -75,7 +75,7 @@ def test_the_change_for_a_user_is_that_of_an_independent_library(
     oracle = tea_tasting.RatioOfMeans(names[1], names[0], use_t=False, equal_var=False)
     arms = [aggregates(each, *names) for each in (CHAMPION, candidate)]
     expected = oracle.analyze_aggregates(*arms)
-    (seen,) = novelty.of(plan(metric), phase(candidate), read=True)
+    (seen,) = novelty.novelty_of(plan(metric), phase(candidate), read=True)
     assert seen.change == pytest.approx(expected.rel_effect_size)
     assert seen.low == pytest.approx(expected.rel_effect_size_ci_lower)
     assert seen.high == pytest.approx(expected.rel_effect_size_ci_upper)
@@ -97,7 +97,7 @@ def test_the_error_for_an_answer_is_that_of_leaving_out_one_user_at_a_time(
         changes = np.log(values[0] / values[1])
         variance += (USERS - 1) * float(changes[:-1].var())
         logs.append(float(changes[-1]))
-    (seen,) = novelty.of(plan(metric), phase(candidate), read=True)
+    (seen,) = novelty.novelty_of(plan(metric), phase(candidate), read=True)
     z = (logs[1] - logs[0]) / math.sqrt(variance)
     assert seen.change == pytest.approx(math.expm1(logs[1] - logs[0]))
     assert seen.p_value == pytest.approx(2 * NormalDist().cdf(-abs(z)), abs=0.005)
@@ -105,7 +105,7 @@ def test_the_error_for_an_answer_is_that_of_leaving_out_one_user_at_a_time(
 
 def test_an_effect_that_fades_is_told_from_one_that_lasts() -> None:
     (fades,), (lasts,) = (
-        novelty.of(plan(CLICKS), phase(each), read=True) for each in (FADES, LASTS)
+        novelty.novelty_of(plan(CLICKS), phase(each), read=True) for each in (FADES, LASTS)
     )
     assert (fades.changes, lasts.changes) == (True, False)
     assert "beyond chance, p = " in lasting(fades)
@@ -116,7 +116,9 @@ def test_an_effect_that_fades_is_told_from_one_that_lasts() -> None:
 
 
 def test_before_the_end_the_interval_holds_over_all_looks() -> None:
-    (now,), (end,) = (novelty.of(plan(CLICKS), phase(FADES), read=each) for each in (False, True))
+    (now,), (end,) = (
+        novelty.novelty_of(plan(CLICKS), phase(FADES), read=each) for each in (False, True)
+    )
     assert now.p_value is None
     assert now.low is not None
     assert end.low is not None
@@ -124,8 +126,8 @@ def test_before_the_end_the_interval_holds_over_all_looks() -> None:
 
 
 def test_with_several_metrics_each_has_a_stricter_level() -> None:
-    (one,) = novelty.of(plan(CLICKS), phase(FADES), read=True)
-    both = novelty.of(plan(CLICKS, REVENUE), phase(FADES), read=True)
+    (one,) = novelty.novelty_of(plan(CLICKS), phase(FADES), read=True)
+    both = novelty.novelty_of(plan(CLICKS, REVENUE), phase(FADES), read=True)
     assert both[0].p_value == pytest.approx(2 * one.p_value)  # type: ignore[operator]
 
 
@@ -139,9 +141,9 @@ def test_a_change_is_beyond_chance_only_if_its_corrected_p_value_is() -> None:
         assert seen.changes is beyond
         assert ("beyond chance" in lasting(seen)) is beyond
     fades_a_little = phase(by_day(2, 0.12, 0.11))
-    (alone,) = novelty.of(plan(CLICKS), fades_a_little, read=True)
+    (alone,) = novelty.novelty_of(plan(CLICKS), fades_a_little, read=True)
     assert alone.changes
-    both = novelty.of(plan(CLICKS, REVENUE), fades_a_little, read=True)
+    both = novelty.novelty_of(plan(CLICKS, REVENUE), fades_a_little, read=True)
     assert both[0].low is not None
     assert both[0].high is not None
     assert not both[0].low <= 0 <= both[0].high
@@ -151,7 +153,7 @@ def test_a_change_is_beyond_chance_only_if_its_corrected_p_value_is() -> None:
 def test_a_part_without_a_denominator_is_not_known() -> None:
     # Purchases of a later day belong to the session of the day before.
     odd = {name: values * (name != "later.sessions") for name, values in CHAMPION.items()}
-    (seen,) = novelty.of(plan(Metric.REVENUE_PER_SESSION), phase(odd), read=True)
+    (seen,) = novelty.novelty_of(plan(Metric.REVENUE_PER_SESSION), phase(odd), read=True)
     assert seen == Novelty(metric=Metric.REVENUE_PER_SESSION)
 
 
@@ -161,33 +163,35 @@ def test_what_cannot_be_computed_is_not_known(monkeypatch: pytest.MonkeyPatch, r
         raise OverflowError
 
     monkeypatch.setattr(novelty, "_variance", fail)
-    (seen,) = novelty.of(plan(CLICKS), phase(FADES), read=read)
+    (seen,) = novelty.novelty_of(plan(CLICKS), phase(FADES), read=read)
     assert lasting(seen).endswith("not known, its numbers allow no computation (OverflowError)")
 
 
 def test_days_that_cannot_be_read_are_not_known() -> None:
     broken = dataclasses.replace(phase(FADES), days={}, days_problem="sums: missing")
-    (seen,) = novelty.of(plan(CLICKS), broken)
+    (seen,) = novelty.novelty_of(plan(CLICKS), broken)
     assert lasting(seen) == "ClickThroughRate: not known, sums: missing"
 
 
 def test_what_cannot_be_known_is_said_to_be_unknown() -> None:
     none_back = {name: values * name.startswith("first") for name, values in CHAMPION.items()}
-    (seen,) = novelty.of(plan(CLICKS), phase(none_back))
+    (seen,) = novelty.novelty_of(plan(CLICKS), phase(none_back))
     assert seen == Novelty(metric=CLICKS)
     assert "not known" in lasting(seen)
-    assert not novelty.of(plan(CLICKS), dataclasses.replace(phase(FADES), days={}))
-    assert not novelty.of(plan(CLICKS), dataclasses.replace(phase(FADES), days={"a": NONE}))
+    assert not novelty.novelty_of(plan(CLICKS), dataclasses.replace(phase(FADES), days={}))
+    assert not novelty.novelty_of(
+        plan(CLICKS), dataclasses.replace(phase(FADES), days={"a": NONE})
+    )
 
 
 def test_a_return_has_no_first_day() -> None:
-    assert not novelty.of(plan(Metric.RETURN_RATE), phase(FADES))
+    assert not novelty.novelty_of(plan(Metric.RETURN_RATE), phase(FADES))
 
 
 def test_all_users_alike_are_no_proof_of_anything() -> None:
     alike = {name: np.ones(USERS) for name in DAYS}
     same = dataclasses.replace(phase(FADES), days=dict.fromkeys("ab", users.moments(alike)))
-    assert novelty.of(plan(CLICKS), same) == (Novelty(metric=CLICKS),)
+    assert novelty.novelty_of(plan(CLICKS), same) == (Novelty(metric=CLICKS),)
 
 
 @pytest.mark.parametrize(

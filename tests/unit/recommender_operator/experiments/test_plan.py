@@ -8,8 +8,8 @@ import pytest
 
 from recommender_operator.api import rules_experiment
 from recommender_operator.api import spec_experiment as spec
-from recommender_operator.experiments.metrics import DEFINITIONS, Metric
-from recommender_operator.experiments.moments import NONE
+from recommender_operator.experiments.arm_moments import NONE
+from recommender_operator.experiments.experiment_metrics import DEFINITIONS, Metric
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
 
 CTR, FALLBACKS = Metric.CLICK_THROUGH_RATE, Metric.FALLBACK_SHARE

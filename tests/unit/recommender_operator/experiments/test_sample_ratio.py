@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from recommender_operator.experiments import sample_ratio
-from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.plan import Phase
 
 

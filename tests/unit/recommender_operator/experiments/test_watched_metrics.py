@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from recommender_operator.experiments import harm, planning
+from recommender_operator.experiments import harm, sample_size
+from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.decision import Kind, decide
 from recommender_operator.experiments.estimates import Pair, pair
-from recommender_operator.experiments.metrics import Metric
-from recommender_operator.experiments.moments import Moments
+from recommender_operator.experiments.experiment_metrics import Metric
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
 from tests.unit.recommender_operator.experiments.users import Floats, Users, drawn, moments
 
@@ -58,13 +58,13 @@ def test_without_a_difference_the_test_has_its_level_and_the_interval_covers() -
     for champion, candidate in runs():
         for metric in WATCHED:
             found = known(metric, champion, candidate)
-            rejects = planning.two_sided(found.z()) <= 0.05
+            rejects = sample_size.two_sided(found.z()) <= 0.05
             counts[metric] += rejects
-            low, high = found.interval(planning.critical(0.05))
+            low, high = found.interval(sample_size.critical(0.05))
             assert low is not None
             assert high is not None
             assert rejects is not (low <= 0 <= high)
-        naive += abs(independent(champion, candidate)) > planning.critical(0.05)
+        naive += abs(independent(champion, candidate)) > sample_size.critical(0.05)
     error = 3 * math.sqrt(0.05 * 0.95 / RUNS)
     assert {m: abs(n / RUNS - 0.05) <= error for m, n in counts.items()} == dict.fromkeys(
         WATCHED, True
@@ -88,7 +88,7 @@ def test_an_injected_difference_is_found_with_its_sign(gain: float) -> None:
         for metric in WATCHED:
             tested = known(metric, champion, candidate)
             better = (gain > 1) is (metric is SHOWN)
-            significant = planning.two_sided(tested.z()) <= 0.05
+            significant = sample_size.two_sided(tested.z()) <= 0.05
             found[metric] += significant and (tested.z() > 0) is better
     assert {metric: count / RUNS > 0.9 for metric, count in found.items()} == dict.fromkeys(
         WATCHED, True

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from recommender_operator.experiments.moments import COMPONENTS, Moments, product_key
+from recommender_operator.experiments.arm_moments import COMPONENTS, Moments, product_key
 
 Floats = npt.NDArray[np.float64]
 #: Component -> one number for each user.

@@ -9,8 +9,8 @@ from unittest import mock
 
 from recommender_contract.metrics import CREATED
 from recommender_operator import actions as a
-from recommender_operator.analysis import drift, verdict
-from recommender_operator.analysis.window import WindowStats, window_stats
+from recommender_operator.analysis import drift, step_verdict
+from recommender_operator.analysis.counter_window import WindowStats, window_stats
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from tests.unit.recommender_operator.experiment_worlds import Judge
@@ -100,7 +100,7 @@ def unready(world: World) -> list[str]:
         found += look(world, 1, 30)
         for name, service in world.services.items():
             if world.seed_of(name) == 2:
-                service.turn(ready=False)
+                service.ctx(ready=False)
     return found
 
 
@@ -109,10 +109,10 @@ def crashing(world: World) -> list[str]:
     world.settle()
     world.seed(2)
     found = []
-    for turn in range(40):
+    for ctx in range(40):
         found += look(world, 1)
         for name, service in world.services.items():
-            if world.seed_of(name) == 2 and turn in (12, 16):
+            if world.seed_of(name) == 2 and ctx in (12, 16):
                 service.crash()
     return found
 
@@ -172,7 +172,7 @@ def judged(world: World) -> list[str]:
     slow = [key for key in poor if any(f'le="{le}"' in key for le in (0.01, 0.02, 0.05))]
     candidate = _window(poor | dict.fromkeys(slow, 0.0))
     stable = _window(counters("v", 1000) | _sessions(USUAL, 1000))
-    found = verdict.evaluate(world.spec.analysis, candidate, stable)
+    found = step_verdict.evaluate(world.spec.analysis, candidate, stable)
     verdicts = [f"{each.metric} {each.verdict}" for each in found.metrics]
     sessions = _window(counters("v", 250) | _sessions(more, 250))
     return [*verdicts, drift.evaluate_window(world.spec.drift, sessions).verdict]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recommender_operator.adapters.counters.experiments import NoCollector
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.counters.collector_client import NoCollector
+from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BUDGETS,
     HTTP_ROUTES,

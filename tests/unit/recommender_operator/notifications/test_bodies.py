@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from recommender_console.actions import BY_VERB
 from recommender_operator.notifications import bodies
 from recommender_operator.notifications.facts import FactKind
-from recommender_operator.notifications.memory import RENEW
 from recommender_operator.notifications.receivers import Receiver
+from recommender_operator.notifications.sent_facts import RENEW
 from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.notifications.samples import (
     ALERTS,

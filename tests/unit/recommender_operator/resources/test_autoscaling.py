@@ -8,7 +8,12 @@ import pytest
 
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import ModelObject
-from recommender_operator.resources import autoscaling, disruption, inference_service, labels
+from recommender_operator.resources import (
+    autoscaling,
+    disruption_budgets,
+    inference_service,
+    labels,
+)
 from recommender_operator.resources.labels import Component, Manifest
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
@@ -107,5 +112,5 @@ def test_knative_scales_by_requests_with_its_own_autoscaler() -> None:
 
 
 def test_a_disruption_budget_allows_one_pod_at_a_time_at_any_number_of_pods() -> None:
-    budget = disruption.budget("movies", NAME, Component.PREDICTOR, stored(scaled()))
+    budget = disruption_budgets.budget("movies", NAME, Component.PREDICTOR, stored(scaled()))
     assert budget["spec"]["maxUnavailable"] == 1

@@ -6,7 +6,7 @@ import pytest
 
 from recommender_contract.headers import INTERLEAVING_HEADER, NOT_OF_CLIENTS, SHADOW_HEADER
 from recommender_operator.observed import Routing
-from recommender_operator.resources import http_route, interleaving, shadowing
+from recommender_operator.resources import http_route, interleaving_headers, shadow_headers
 from recommender_serving.experiments import interleaving as mixed
 from recommender_serving.experiments.mirroring_phase import MirroringPhase, parse_mirroring_phase
 from tests.interleaving_vectors import header, header_alone
@@ -17,7 +17,7 @@ STABLE, CANDIDATE = "movies-0123abcd", "movies-4567cdef"
 
 @pytest.mark.parametrize("share", [0.0001, 0.1, 1.0])
 def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(share: float) -> None:
-    header = shadowing.header(CANDIDATE, share)
+    header = shadow_headers.header(CANDIDATE, share)
     routing = Routing(shadow=header)
     made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
     for rule in made["spec"]["rules"]:
@@ -34,7 +34,7 @@ def test_a_route_of_a_shadow_phase_names_the_candidate_and_sends_it_nothing(shar
 
 @pytest.mark.parametrize("percent", [1, 20])
 def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent: int) -> None:
-    header = interleaving.header("0a1b2c3d", CANDIDATE, percent)
+    header = interleaving_headers.header("0a1b2c3d", CANDIDATE, percent)
     routing = Routing(interleaving=header)
     made = http_route.http_route(model(), {STABLE: 100}, OPTIONS, routing=routing)
     for rule in made["spec"]["rules"]:
@@ -49,9 +49,12 @@ def test_a_route_of_mixed_lists_names_the_candidate_and_sends_it_nothing(percent
 
 
 def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
-    usual = interleaving.header("0a1b2c3d", CANDIDATE, 5)
-    routing = Routing(interleaving=(header := interleaving.alone(usual)))
-    assert (interleaving.is_alone(usual), interleaving.is_alone(header)) == (False, True)
+    usual = interleaving_headers.header("0a1b2c3d", CANDIDATE, 5)
+    routing = Routing(interleaving=(header := interleaving_headers.alone(usual)))
+    assert (interleaving_headers.is_alone(usual), interleaving_headers.is_alone(header)) == (
+        False,
+        True,
+    )
     assert mixed.parse_interleaving(header, "movies") == mixed.parse_interleaving(
         usual, "movies"
     )._replace(alone=True)
@@ -60,5 +63,5 @@ def test_a_header_says_that_all_lists_of_the_same_users_are_of_nobody() -> None:
 
 
 def test_the_header_of_mixed_lists_is_that_of_the_contract() -> None:
-    assert interleaving.header("0a1b2c3d", "movies-11111111", 10) == header()
-    assert interleaving.alone(header()) == header_alone()
+    assert interleaving_headers.header("0a1b2c3d", "movies-11111111", 10) == header()
+    assert interleaving_headers.alone(header()) == header_alone()

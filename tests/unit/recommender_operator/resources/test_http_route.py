@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.observed import Routing
 from recommender_operator.resources import http_route, labels
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.resources.assignment_header import Assignment
 from recommender_serving.server import grpc_server, openapi
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 from tests.unit.recommender_operator.resources.built_manifests import Golden

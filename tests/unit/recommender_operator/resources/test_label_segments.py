@@ -62,7 +62,7 @@ def test_impressions_say_what_the_collector_cannot_see_in_their_context(
 ) -> None:
     given_ = mapping(context, users)
     declared = Model(mapping=Declared.model_validate(given_))
-    said = label_segments.names(DataMapping.model_validate(given_))
+    said = label_segments.segment_features(DataMapping.model_validate(given_))
     assert {*said, *declared.segments} == {*declared.told_segments}
     assert not {*said} & {*declared.segments}
     assert len(declared.told_segments) <= label_segments.MOST
@@ -77,13 +77,13 @@ def test_impressions_say_what_the_collector_cannot_see_in_their_context(
 def test_no_list_divides_predictions() -> None:
     lists = [fair("tags", "MultiCategorical"), fair("vector", "Embedding") | {"length": 2}]
     given_ = mapping(lists, [each | {"name": f"u_{each['name']}"} for each in lists])
-    assert label_segments.names(DataMapping.model_validate(given_)) == ()
+    assert label_segments.segment_features(DataMapping.model_validate(given_)) == ()
     assert Model(mapping=Declared.model_validate(given_)).told_segments == ()
 
 
 def test_without_a_mapping_there_are_none() -> None:
-    assert label_segments.names(None) == ()
-    assert label_segments.names(DataMapping.model_validate({**MAPPING})) == ()
+    assert label_segments.segment_features(None) == ()
+    assert label_segments.segment_features(DataMapping.model_validate({**MAPPING})) == ()
 
 
 def test_the_transformer_is_told_only_if_predictions_are_compared() -> None:

@@ -10,10 +10,15 @@ import re
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
+from recommender_operator.context import host_check
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
-from recommender_operator.phases import hosts
-from recommender_operator.resources import assignment, fresh, interleaving, names
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.resources import (
+    assignment_header,
+    baseline_deployment_names,
+    interleaving_headers,
+    names,
+)
+from recommender_operator.resources.assignment_header import Assignment
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
 
@@ -59,7 +64,7 @@ def execute(cluster: Cluster, action: a.Action) -> None:
         case a.SetTraffic():
             _set_traffic(cluster, action)
         case a.RemoveTraffic():
-            unhosted = hosts.resolve(observe(cluster)).host is None
+            unhosted = host_check.resolve_host(observe(cluster)).host is None
             assert cluster.champion() is None or unhosted, "took the route away from a champion"
             cluster.route, cluster.route_host, cluster.route_since = {}, "", None
             cluster.routing = PLAIN
@@ -119,7 +124,7 @@ def _cancel(cluster: Cluster, action: a.CancelGroup) -> None:
 
 
 def _ensure(cluster: Cluster, version: str) -> None:
-    served = cluster.versions[fresh.version_of(version)]
+    served = cluster.versions[baseline_deployment_names.version_of(version)]
     assert served.status.artifact is not None, "served what is not published"
     if version not in cluster.services:
         cluster.services[version] = Service(uid=f"service-{len(cluster.log)}")
@@ -130,7 +135,7 @@ def _delete_service(cluster: Cluster, version: str) -> None:
     if not cluster.deleting:
         assert cluster.route.get(version, 0) == 0, f"deleted {version}, which has requests"
         assert version != cluster.champion(), "deleted the stable version's service"
-        needed = {cluster.routing.fresh, *assignment.served(cluster.routing.experiment)}
+        needed = {cluster.routing.fresh, *assignment_header.served(cluster.routing.experiment)}
         assert version not in needed, f"deleted {version}, which has requests"
     cluster.services.pop(version, None)
 
@@ -197,7 +202,7 @@ def _check_mixed(cluster: Cluster, action: a.SetTraffic) -> None:
         assert version in cluster.unfinished(), f"{version} is no candidate"
         assert not action.routing.shadow
         assert not action.routing.experiment
-        if interleaving.is_alone(action.routing.interleaving):
+        if interleaving_headers.is_alone(action.routing.interleaving):
             record = cluster.versions[version].status.interleaving
             assert record is not None, "lists of nobody without a phase"
             assert record.runs, "lists of nobody before the phase"
@@ -216,7 +221,7 @@ def _check_fresh(cluster: Cluster, action: a.SetTraffic) -> None:
     if not name:
         assert part == 0
         return
-    champion = fresh.version_of(name)
+    champion = baseline_deployment_names.version_of(name)
     assert champion == cluster.champion(), f"{name} is no deployment of the champion"
     assert cluster.unfinished(), f"{name} has requests without a candidate"
     left = 100 if action.routing.experiment else action.weights.get(champion, 0)
@@ -228,7 +233,7 @@ def _check_fresh(cluster: Cluster, action: a.SetTraffic) -> None:
 
 def _check_window(cluster: Cluster, action: a.SaveBaseline) -> None:
     """A step compares with a fresh champion only from when it has requests."""
-    for name in filter(fresh.is_fresh, action.samples):
+    for name in filter(baseline_deployment_names.is_fresh, action.samples):
         if action.key.startswith("step/"):
             candidate = cluster.versions[action.key.split("/")[1]]
             routed = name == cluster.routing.fresh
@@ -237,7 +242,7 @@ def _check_window(cluster: Cluster, action: a.SaveBaseline) -> None:
 
 def _check_users(cluster: Cluster, action: a.SetTraffic) -> None:
     """In an experiment, users only move from the champion to the candidate, never back."""
-    users = assignment.parse(action.routing.experiment)
+    users = assignment_header.parse(action.routing.experiment)
     before = cluster.assigned
     if users is None:
         assert not action.routing.experiment, "a header that no transformer understands"

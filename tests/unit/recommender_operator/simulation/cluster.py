@@ -23,8 +23,8 @@ from recommender_operator.observed import (
     Scaling,
     VersionObject,
 )
-from recommender_operator.resources import fresh
-from recommender_operator.resources.assignment import Assignment
+from recommender_operator.resources import baseline_deployment_names
+from recommender_operator.resources.assignment_header import Assignment
 from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
 from tests.unit.recommender_operator.simulation.users import Users
 
@@ -72,7 +72,7 @@ class Service:
             for label, share in bins.items():
                 seen[label] = seen.get(label, 0) + count * share
 
-    def turn(self, *, ready: bool, falls_back: bool = False) -> None:
+    def ctx(self, *, ready: bool, falls_back: bool = False) -> None:
         """Lose the pods with the model, or get them back."""
         self.ready, self.pods, self.falls_back = ready, int(ready), falls_back
 
@@ -162,7 +162,7 @@ class Cluster:
         return truth.get(self.seed_of(version), GOOD)
 
     def seed_of(self, deployment: str) -> int:
-        known = self.versions.get(fresh.version_of(deployment))
+        known = self.versions.get(baseline_deployment_names.version_of(deployment))
         return known.spec.training.seed if known else -1
 
     def champion(self) -> str | None:

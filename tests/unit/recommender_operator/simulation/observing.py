@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recommender_contract.metrics import CREATED
 from recommender_operator.observed import ModelObject, Observed, Sample, ServiceState, TrafficState
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
 from tests.unit.recommender_operator.simulation.cluster import Cluster
 from tests.unit.recommender_operator.simulation.counters import USUAL, copies, counters, features
 
@@ -74,14 +74,18 @@ def samples(cluster: Cluster) -> dict[str, Sample]:
     """Return the counters of the versions that serve or are about to."""
     requested = {name for name, weight in cluster.route.items() if weight > 0}
     requested |= {cluster.status.champion or "", *cluster.unfinished()} - cluster.mute
-    requested |= set(filter(fresh.is_fresh, cluster.services))
+    requested |= set(filter(baseline_deployment_names.is_fresh, cluster.services))
     return {
         name: {
             **_other(cluster, name),
             f"{name}-pod": counters(name, s.served, s.failed)
             | copies(name, s.copied, s.copies_failed)
             | {CREATED: float(s.restarts)}
-            | features(name, s.sessions, cluster.trained_on.get(fresh.version_of(name), USUAL)),
+            | features(
+                name,
+                s.sessions,
+                cluster.trained_on.get(baseline_deployment_names.version_of(name), USUAL),
+            ),
         }
         for name, s in cluster.services.items()
         if (s.ready or s.falls_back) and name in requested - cluster.mute

@@ -7,9 +7,9 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recommender_operator.experiments.moments import COMPONENTS, product_key
+from recommender_operator.context import routing
+from recommender_operator.experiments.arm_moments import COMPONENTS, product_key
 from recommender_operator.observed import CollectorReading, VersionObject
-from recommender_operator.phases import routing
 
 #: Answers that each user gets.
 ANSWERS = 10

@@ -15,7 +15,7 @@ from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
-from recommender_training.config import feature, feature_schema
+from recommender_training.config import feature
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import EVENTS, INTERACTIONS, declare
@@ -279,11 +279,6 @@ def test_features_have_the_settings_and_limits_of_the_operator() -> None:
     assert ours.keys() == theirs.keys()
     for name in ours:
         assert _limits(ours[name]) == _limits(theirs[name]), name
-    assert set(spec_features.RESERVED) == feature.RESERVED
-    assert feature_schema.MAX_FEATURES == spec_features.MAX_FEATURES
-    only = {to_camel(name): kinds for name, kinds in feature._ONLY.items()}
-    assert only == dict[str, Any](spec_features.ONLY)
-    assert feature.MOST_PER_ROW == spec_features.MAX_PER_ROW
 
 
 def _limits(node: Any) -> dict[str, Any]:

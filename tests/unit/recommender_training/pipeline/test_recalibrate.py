@@ -16,6 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.artifact import MANIFEST
 from recommender_training.artifact import manifest, triton
 from recommender_training.cli.main import main
 from recommender_training.common.errors import InputError
@@ -164,7 +165,7 @@ def test_an_artifact_of_an_early_release_is_refused(
     body = read(folder, name)
     del body[missing]
     (folder / name).write_text(json.dumps(body))
-    (folder / manifest.NAME).unlink()
+    (folder / MANIFEST).unlink()
     digest = manifest.write_manifest(folder, {})
     with pytest.raises(InputError, match=f"no '{missing}'") as found:
         recalibrate.recalibrate(folder, digest, made(), tmp_path / "staged")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis import distributions, tails
+from recommender_operator.analysis import distributions, tail_probabilities
 from recommender_training.statistics import two_samples
 
 COUNTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=1, max_size=12)
@@ -32,7 +32,7 @@ def test_histograms_are_compared_as_the_operator_compares_served_sessions(
 
 @given(st.lists(st.floats(0, 1), max_size=20))
 def test_p_values_are_corrected_as_the_operator_corrects_them(p_values: list[float]) -> None:
-    assert two_samples.holm(p_values) == pytest.approx(tails.holm(p_values))
+    assert two_samples.holm(p_values) == pytest.approx(tail_probabilities.holm(p_values))
 
 
 def test_the_error_of_a_share_is_that_of_its_users() -> None:

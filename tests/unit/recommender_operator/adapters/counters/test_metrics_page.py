@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from recommender_contract.metrics import CREATED
 from recommender_operator.adapters.counters import metrics_page
 from recommender_operator.adapters.counters.metrics_page import parse_page, product_lines
-from recommender_operator.analysis import filling
-from recommender_operator.analysis.series import PREFIX, canonical
-from recommender_operator.analysis.window import window_stats
+from recommender_operator.analysis import window_filling
+from recommender_operator.analysis.counter_window import window_stats
+from recommender_operator.analysis.series_text import PREFIX, canonical
 from tests.unit.recommender_operator.adapters.podserver import OK, page
 
 
@@ -104,7 +104,7 @@ def test_a_page_of_two_million_lines_takes_no_memory_of_its_own(only: tuple[str,
 
 def test_the_names_that_fill_a_window_are_those_of_the_product() -> None:
     """`only` selects among the product's lines."""
-    assert all(name.startswith(PREFIX) for name in filling.NAMES)
+    assert all(name.startswith(PREFIX) for name in window_filling.NAMES)
 
 
 def test_with_only_some_names_the_other_lines_are_not_even_parsed() -> None:

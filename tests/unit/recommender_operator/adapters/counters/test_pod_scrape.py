@@ -8,9 +8,9 @@ from aiohttp import web
 
 from recommender_operator.adapters.counters import pod_scrape
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
-from recommender_operator.adapters.counters.port import SampleError
-from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.analysis.window import window_stats
+from recommender_operator.adapters.counters.sample_provider import SampleError
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.analysis.counter_window import window_stats
 from recommender_operator.observed import Sample
 from tests.unit.recommender_operator.adapters.podserver import (
     OK,

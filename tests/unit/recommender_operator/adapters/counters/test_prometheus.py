@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.adapters.counters import prometheus
-from recommender_operator.adapters.counters.port import SampleError
 from recommender_operator.adapters.counters.prometheus import (
     Prometheus,
     Queries,
     parse_answer,
     provider,
 )
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.counters.sample_provider import SampleError
+from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.observed import Sample
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from recommender_operator.adapters.counters import prometheus
-from recommender_operator.adapters.counters.port import SampleError
 from recommender_operator.adapters.counters.prometheus import PODS_AT_ONCE, Prometheus, Queries
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.counters.sample_provider import SampleError
+from recommender_operator.adapters.pods.pod_ref import PodRef
 from tests.unit.recommender_operator.adapters.counters.test_prometheus import (
     answer,
     requested,

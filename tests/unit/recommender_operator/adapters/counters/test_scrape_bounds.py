@@ -12,11 +12,11 @@ import pytest
 
 from recommender_operator.adapters.counters import metrics_page, pod_scrape
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
-from recommender_operator.adapters.counters.port import SampleError
+from recommender_operator.adapters.counters.sample_provider import SampleError
 from recommender_operator.adapters.pods import parsing
-from recommender_operator.adapters.pods.http import TooLargeError
-from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.analysis import filling
+from recommender_operator.adapters.pods.bounded_http import TooLargeError
+from recommender_operator.adapters.pods.pod_ref import PodRef
+from recommender_operator.analysis import window_filling
 from recommender_operator.observed import Sample
 from tests import hurried
 from tests.unit.recommender_operator.adapters.podserver import OK, page
@@ -89,7 +89,7 @@ def filled(size: int) -> bytes:
     return text + b"#" * (size - len(text))
 
 
-@pytest.mark.parametrize("only", [(), ("recommender_requests", *filling.NAMES)])
+@pytest.mark.parametrize("only", [(), ("recommender_requests", *window_filling.NAMES)])
 @pytest.mark.parametrize("size", [parsing.SMALL + 1, metrics_page.PAGE_LIMIT])
 async def test_a_page_is_parsed_off_the_loop_whether_all_of_it_is_wanted_or_little(
     monkeypatch: pytest.MonkeyPatch, parsed_by: list[int], size: int, only: tuple[str, ...]

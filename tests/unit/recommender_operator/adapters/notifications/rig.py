@@ -8,11 +8,11 @@ import contextlib
 import datetime
 from collections.abc import AsyncIterator
 
-from recommender_operator.adapters.kubernetes.port import EVENTS
-from recommender_operator.adapters.notifications.courier import Courier, Job, Tools
+from recommender_operator.adapters.kinds import EVENTS
+from recommender_operator.adapters.notifications.dispatcher import Dispatcher, Job, Tools
+from recommender_operator.adapters.notifications.http_post import PostError
 from recommender_operator.adapters.notifications.notifier import Notifier
-from recommender_operator.adapters.notifications.post import PostError
-from recommender_operator.adapters.notifications.record import Record
+from recommender_operator.adapters.notifications.sent_log import SentLog
 from recommender_operator.notifications.bodies import Message
 from recommender_operator.notifications.facts import Fact
 from recommender_operator.notifications.receivers import Receiver
@@ -62,7 +62,7 @@ class World:
     def tools(self) -> Tools:
         return Tools(
             poster=self,
-            record=Record(self.kube, self.now),
+            record=SentLog(self.kube, self.now),
             console="",
             count=self.count,
             now=self.now,
@@ -70,8 +70,8 @@ class World:
             sleep=self.sleep,
         )
 
-    def courier(self, receiver: Receiver = SLACK) -> Courier:
-        return Courier(receiver, self.tools())
+    def dispatcher(self, receiver: Receiver = SLACK) -> Dispatcher:
+        return Dispatcher(receiver, self.tools())
 
     def job(self, given: Fact | None = None) -> Job:
         return Job(model=model(), fact=given or fact(), at=self.now())

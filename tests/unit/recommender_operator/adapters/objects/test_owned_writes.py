@@ -6,21 +6,15 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    HTTP_ROUTES,
-    JOBS,
-    MODELS,
-    VERSIONS,
-    ConflictError,
-    Object,
-)
+from recommender_operator.adapters.kinds import HTTP_ROUTES, JOBS, MODELS, VERSIONS
 from recommender_operator.adapters.objects.owned_writes import (
     TRIES,
     Claim,
     ForeignObjectError,
     OwnedObjects,
 )
-from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.objects.preconditions import ObservedObjects
+from recommender_operator.controller.kube import ConflictError, Object
 from recommender_operator.resources import http_route
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
@@ -47,7 +41,7 @@ class Rig:
 
     def look(self) -> Claim:
         """Return a claim over the current objects."""
-        seen = Seen()
+        seen = ObservedObjects()
         there = [copied(o) for (kind, _, _), o in self.kube.objects.items() if kind == HTTP_ROUTES]
         seen.read(HTTP_ROUTES, there)
         return Claim(owners={model().uid}, seen=seen)

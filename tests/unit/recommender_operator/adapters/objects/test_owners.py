@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     CONFIGURATIONS,
     DEPLOYMENTS,
     INFERENCE_SERVICES,
@@ -15,11 +15,10 @@ from recommender_operator.adapters.kubernetes.port import (
     KNATIVE_SERVICES,
     REPLICA_SETS,
     REVISIONS,
-    Object,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned import Controller, controller_of
 from recommender_operator.adapters.objects.owners import LOOKUPS, OwnerReader
+from recommender_operator.controller.kube import Object, Resource
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import controller, pod
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, REVISIONS, SCALED_OBJECTS
+from recommender_operator.adapters.kinds import HTTP_ROUTES, REVISIONS, SCALED_OBJECTS
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.api.spec import TrafficMode
 from tests.fakes.kube import FakeKube

@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from recommender_operator.adapters.counters import experiments
+from recommender_operator.adapters.counters import collector_client
 from recommender_operator.adapters.pods import parsing, smoke
 from recommender_operator.adapters.pods.parsing import parsed
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.pods.pod_ref import PodRef
 from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.adapters.podserver import answering, serving
 from tests.unit.recommender_operator.resources.builder_inputs import model
@@ -63,10 +63,10 @@ async def test_the_answer_to_a_smoke_inference_is_checked_off_the_loop(
 async def test_the_answer_of_the_collector_is_parsed_off_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    threads = recording(monkeypatch, experiments, "parse")
+    threads = recording(monkeypatch, collector_client, "parse")
     body = '{"phases": [' + "1," * parsing.SMALL + "1]}"
     async with serving(answering(body)) as port, aiohttp.ClientSession() as session:
-        reader = experiments.CollectorReader(
+        reader = collector_client.CollectorReader(
             session, f"http://127.0.0.1:{port}", model().namespace
         )
         seen = await reader.read(model(), "00c0ffee")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_contract.ids import IdKind
-from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.adapters.pods.smoke import INTEGERS, HttpSmokeTester, check_answer
 from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES, Object
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.traffic_port import Subject
+from recommender_operator.controller.kube import Object
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod

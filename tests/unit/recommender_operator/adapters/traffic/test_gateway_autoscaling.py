@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.adapters.kubernetes.port import AUTOSCALERS, INFERENCE_SERVICES
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
+from recommender_operator.adapters.kinds import AUTOSCALERS, INFERENCE_SERVICES
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
 from recommender_operator.resources.labels import Component
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.resources import labels
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.experiment_worlds import PLAN

@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
+from recommender_operator.adapters.kinds import (
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     NETWORK_POLICIES,
-    ConflictError,
-    Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.resources import http_route, isolation, labels
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.controller.kube import ConflictError, Resource
+from recommender_operator.resources import http_route, labels, network_policies
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.adapters.traffic.gateway_world import (
@@ -103,6 +102,6 @@ async def test_triton_is_isolated_even_if_a_foreign_object_has_the_name_of_a_bud
     await traffic.observe(seen)
     with pytest.raises(ForeignObjectError, match="PodDisruptionBudget"):
         await traffic.ensure(seen, NAME)
-    expected = {isolation.name(NAME, each) for each in labels.Component}
+    expected = {network_policies.name(NAME, each) for each in labels.Component}
     assert set(kube.names(NETWORK_POLICIES)) == expected
     assert kube.find(BUDGETS, f"{NAME}-{TRANSFORMER}") == other

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    BUDGETS,
-    INFERENCE_SERVICES,
-    NAMESPACE_TERMINATING,
-    ConflictError,
-    KubeError,
-)
+from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES
 from recommender_operator.adapters.objects import owned
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.traffic_port import Subject
+from recommender_operator.controller.kube import NAMESPACE_TERMINATING, ConflictError, KubeError
 from recommender_operator.observed import Routing
-from recommender_operator.resources import fresh
+from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 NAME, OTHER = "movies-0123abcd", "movies-4567cdef"
-FRESH = fresh.deployment(NAME)
+FRESH = baseline_deployment_names.deployment(NAME)
 
 
 def subject(*, ready: bool = True) -> Subject:
@@ -78,7 +73,7 @@ async def test_a_route_with_it_is_observed_as_it_was_decided() -> None:
 
 def test_its_pods_are_known_by_the_owner_and_are_not_those_of_the_champion() -> None:
     own, theirs = pod("a", NAME), pod("b", FRESH)
-    forged = pod("c", fresh.deployment(OTHER))
+    forged = pod("c", baseline_deployment_names.deployment(OTHER))
     owners = dict.fromkeys(["uid-a", "uid-b", "uid-c"], version().uid)
     found = owned.serving_pods([own, theirs, forged], owners, "uid-model", [version()])
     assert found == {NAME: [own], FRESH: [theirs]}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
-from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.resources import labels
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.adapters.traffic.gateway_world import (

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.adapters.kubernetes.port import (
-    BUDGETS,
-    INFERENCE_SERVICES,
-    NETWORK_POLICIES,
-)
-from recommender_operator.adapters.traffic.gateway import GatewayTraffic
-from recommender_operator.resources import isolation
+from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES, NETWORK_POLICIES
+from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.resources import network_policies
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.adapters.traffic.gateway_world import (
@@ -40,7 +36,7 @@ MONITORING = ({"podSelector": {"matchLabels": {"app": "prometheus"}}},)
 async def test_a_service_whose_triton_is_open_or_was_isolated_otherwise_is_applied_again() -> None:
     kube = FakeKube()
     traffic = await served(kube)
-    name = isolation.name(NAME)
+    name = network_policies.name(NAME)
     await kube.delete(
         NETWORK_POLICIES, "team", name, uid=kube.find(NETWORK_POLICIES, name)["metadata"]["uid"]
     )

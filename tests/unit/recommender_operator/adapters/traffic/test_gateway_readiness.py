@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES
+from recommender_operator.adapters.kinds import INFERENCE_SERVICES
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod

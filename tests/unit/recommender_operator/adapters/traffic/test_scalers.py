@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from recommender_operator.adapters.kubernetes.port import (
-    AUTOSCALERS,
-    INFERENCE_SERVICES,
-    SCALED_OBJECTS,
-    Object,
-)
+from recommender_operator.adapters.kinds import AUTOSCALERS, INFERENCE_SERVICES, SCALED_OBJECTS
+from recommender_operator.controller.kube import Object
 from tests.unit.recommender_operator.adapters.traffic.keda_world import (
     AUTOSCALER_NAMES,
     BY_HPA,

@@ -1,0 +1,266 @@
+"""Fields that the console shows and the kubectl plugin does not: names of fields are only here.
+
+As in `recommender_kubectl.fields`, whatever is absent reads as empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from recommender_kubectl import fields
+from recommender_kubectl.objects import Model, Version
+
+Json = Mapping[str, Any]
+#: Labels of the pods of a version, and one that only pods of Jobs have.
+_VERSION_LABEL, _COMPONENT_LABEL = f"{fields.GROUP}/version", f"{fields.GROUP}/component"
+_JOB_LABEL = f"{fields.GROUP}/job-kind"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Effect:
+    """Distance of a feature of the served sessions from the training data."""
+
+    feature: str
+    effect: float
+    limit: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentLoss:
+    """The log loss of a segment by labels, in the last window and in the first week."""
+
+    name: str
+    users: int
+    loss: float
+    before: float
+    breaches_in_a_row: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShiftedSegment:
+    """A feature that shifted inside a segment of the sessions since the champion's training."""
+
+    feature: str
+    segment: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentsOfSessions:
+    """The sessions since the champion's training, compared with it inside each segment."""
+
+    #: Segments that were tested, and those with too few sessions.
+    tested: int
+    small: int
+    until: datetime.datetime | None
+    shifts: tuple[ShiftedSegment, ...]
+    #: Shifts that the status does not list.
+    more: int
+    #: Why nothing was compared; empty if it was.
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Drift:
+    """The last window of sessions, compared with the champion's training data."""
+
+    windows: int
+    breaches_in_a_row: int
+    verdict: str
+    message: str
+    effects: tuple[Effect, ...]
+    #: Features that shifted, the worst first.
+    shifted: tuple[str, ...]
+    window_at: datetime.datetime | None
+    segments: tuple[SegmentLoss, ...] = ()
+    by_segment: SegmentsOfSessions | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request by annotation with the operator's answer."""
+
+    action: str
+    at: datetime.datetime | None
+    result: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeenModel:
+    """A model with all that the console shows of it."""
+
+    model: Model
+    created_at: datetime.datetime | None
+    drift: Drift
+    asked: tuple[Asked, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recalibrated:
+    """The version whose network another one has, and its new calibration."""
+
+    of: str
+    slope: float
+    shift: float
+    #: Positive labels for each expected one, as served and with the new calibration.
+    ratio: float
+    ratio_after: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeenVersion:
+    """A version with all that the console shows of it."""
+
+    version: Version
+    artifact_path: str
+    artifact_digest: str
+    #: Of a training that succeeded, before or without publishing.
+    staged_path: str
+    quarantined_rows: int | None
+    #: Trials of the hyperparameter search; None without one.
+    trials: int | None
+    #: None if it was trained.
+    recalibrated: Recalibrated | None
+    #: The champion that it replaced.
+    replaced: str | None
+    restarts: int
+    withdrawals: int
+    #: False if a person asked for its decision.
+    automatic: bool
+    #: Limit of each metric of each step, as a number where it has one.
+    limits: tuple[Mapping[str, float], ...]
+    #: Lower and upper bound of each gate.
+    bounds: tuple[tuple[float | None, float | None], ...]
+
+
+def read_model(body: Json) -> SeenModel:
+    """Read a RecommenderModel as the API server returns it."""
+    status = body.get("status") or {}
+    return SeenModel(
+        model=fields.read_model(body),
+        created_at=_time(body["metadata"].get("creationTimestamp")),
+        drift=_drift(status.get("drift") or {}),
+        asked=tuple(
+            Asked(action=one["action"], at=_time(one.get("at")), result=one.get("result", ""))
+            for one in status.get("handled", ())
+        ),
+    )
+
+
+def read_version(body: Json) -> SeenVersion:
+    """Read a ModelVersion as the API server returns it."""
+    status = body.get("status") or {}
+    artifact, search = status.get("artifact") or {}, status.get("search") or {}
+    lineage, interrupted = status.get("lineage") or {}, status.get("interruptions") or {}
+    return SeenVersion(
+        version=fields.read_version(body),
+        artifact_path=artifact.get("path", ""),
+        artifact_digest=artifact.get("digest", ""),
+        staged_path=(status.get("staged") or {}).get("path", ""),
+        quarantined_rows=lineage.get("quarantinedRows"),
+        trials=search.get("trials"),
+        recalibrated=_recalibrated((body.get("spec") or {}).get("recalibration")),
+        replaced=status.get("replaced"),
+        restarts=interrupted.get("restarts", 0),
+        withdrawals=interrupted.get("withdrawals", 0),
+        automatic=(status.get("decision") or {}).get("automatic", True),
+        limits=tuple(_limits(step) for step in status.get("steps", ())),
+        bounds=tuple(
+            (gate.get("minimum"), gate.get("maximum")) for gate in status.get("gates", ())
+        ),
+    )
+
+
+def pods_of(version: str) -> str:
+    """Return the selector of the pods of a version that have a transformer."""
+    # Those of Knative mode have Triton too, and no label of a component. Pods of Jobs have none
+    # either, and stay as long as the version.
+    return f"{_VERSION_LABEL}={version},{_COMPONENT_LABEL}!=predictor,!{_JOB_LABEL}"
+
+
+def read_address(body: Json) -> str | None:
+    """Return the address of a pod that is ready; else None."""
+    status = body.get("status") or {}
+    conditions = {one.get("type"): one.get("status") for one in status.get("conditions", ())}
+    if conditions.get("Ready") != "True" or body["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        return str(ipaddress.ip_address(status.get("podIP", "")))
+    except ValueError:
+        return None
+
+
+def _recalibrated(body: Json | None) -> Recalibrated | None:
+    if body is None:
+        return None
+    return Recalibrated(
+        of=body["of"],
+        slope=body["slope"],
+        shift=body["shift"],
+        ratio=body["ratio"],
+        ratio_after=body["ratioAfter"],
+    )
+
+
+def _drift(body: Json) -> Drift:
+    return Drift(
+        windows=body.get("windows", 0),
+        breaches_in_a_row=body.get("breachesInARow", 0),
+        verdict=body.get("verdict", "Inconclusive"),
+        message=body.get("message", ""),
+        effects=tuple(
+            Effect(feature=one["feature"], effect=one["effect"], limit=one["limit"])
+            for one in body.get("effects", ())
+        ),
+        shifted=tuple(body.get("features", ())),
+        window_at=_time(body.get("windowAt")),
+        segments=tuple(map(_segment, (body.get("labels") or {}).get("segments", ()))),
+        by_segment=_by_segment(body.get("segments")),
+    )
+
+
+def _by_segment(body: Json | None) -> SegmentsOfSessions | None:
+    if body is None:
+        return None
+    return SegmentsOfSessions(
+        tested=body.get("segments", 0),
+        small=body.get("small", 0),
+        until=_time(body.get("until")),
+        shifts=tuple(
+            ShiftedSegment(
+                feature=one["feature"],
+                segment=f"{one['segment']}: {one['value']}",
+                message=one["message"],
+            )
+            for one in body.get("shifts", ())
+        ),
+        more=body.get("more", 0),
+        message=body.get("message", ""),
+    )
+
+
+def _segment(body: Json) -> SegmentLoss:
+    value = body.get("value")
+    return SegmentLoss(
+        name=f"{body['feature']}: {'all others' if value is None else value}",
+        users=body["users"],
+        loss=body["logLoss"],
+        before=body["referenceLogLoss"],
+        breaches_in_a_row=body.get("breachesInARow", 0),
+    )
+
+
+def _limits(step: Json) -> dict[str, float]:
+    return {
+        one["metric"]: one["limit"]
+        for one in step.get("metrics", ())
+        if one.get("limit") is not None
+    }
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None

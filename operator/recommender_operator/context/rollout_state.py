@@ -1,0 +1,298 @@
+"""Roles of versions (champion, previous, candidate) and the traffic split.
+
+They are computed from the versions, never from the projection in the model's status, which may be
+stale after a crash.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Mapping
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
+from recommender_operator.api.version import (
+    TERMINAL,
+    Interruptions,
+    ModelVersionStatus,
+    VersionStage,
+)
+from recommender_operator.context import pre_traffic, routing, stored_recalibrations
+from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.resources import baseline_deployment_names as fresh
+from recommender_operator.resources import names
+
+#: Stages in which a version is served before it is promoted.
+ROLLING_OUT = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.CANARY)
+#: Start of the trigger of a stand-in.
+STAND_IN = "Baseline in place of"
+
+
+class RolloutState:
+    """The observed state, with the changes of this pass."""
+
+    def __init__(self, observed: Observed, now: datetime.datetime) -> None:
+        self.observed = observed
+        self.now = now
+        self.model = observed.model
+        self.spec = observed.model.spec
+        self.status = observed.model.status
+        self.versions: dict[str, VersionObject] = {v.name: v for v in observed.versions}
+        #: Whether a rollbackTo is in progress or a version is pinned: nothing new may start.
+        self.held = False
+        #: Digest of the spec without a retraining.
+        self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
+        self.retrain = stored_recalibrations.in_force(
+            self.model, self.base_hash, self.versions, self.champion, now
+        )
+        #: The new calibration of a version that is made in place of a training.
+        self.recalibration = self.retrain.recalibration if self.retrain else None
+        self._token = self.retrain.token if self.retrain else ""
+        self._specified_hash = (
+            names.spec_hash(self.spec.data, self.spec.training, self._token)
+            if self._token
+            else self.base_hash
+        )
+        #: Name of the version that the spec, and the current retraining, describe.
+        self.specified = names.version_name(self.model.name, self._specified_hash)
+        # The baseline supports neither a hyperparameter search nor several workers.
+        self._baseline = self.spec.training.model_copy(
+            update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None, "workers": 1}
+        )
+
+    @functools.cached_property
+    def _stand_in_hash(self) -> str:
+        return names.spec_hash(self.spec.data, self._baseline, self._token)
+
+    @property
+    def stands_in(self) -> bool:
+        """True if a stand-in is desired, because the version of the spec failed a gate."""
+        specified = self.versions.get(self.specified)
+        if self.recalibration is not None:  # The baseline is no other calibration of it.
+            return False
+        if specified is None or self.spec.evaluation.on_failure is not OnFailure.DEPLOY_BASELINE:
+            return False
+        decision = specified.status.decision
+        return (
+            specified.status.stage is VersionStage.REJECTED
+            and decision is not None
+            and decision.reason == Reason.GATE_FAILED
+            and self.spec.training.algorithm is not Algorithm.LOGISTIC_REGRESSION
+        )
+
+    @property
+    def desired_training(self) -> TrainingSpec:
+        """The training of the desired version."""
+        return self._baseline if self.stands_in else self.spec.training
+
+    @property
+    def desired_hash(self) -> str:
+        """Digest of the inputs of the desired version."""
+        return self._stand_in_hash if self.stands_in else self._specified_hash
+
+    @property
+    def desired(self) -> str:
+        """Name of the desired version: that of the spec, or its stand-in."""
+        return names.version_name(self.model.name, self.desired_hash)
+
+    def is_stand_in(self, version: VersionObject) -> bool:
+        """Return whether a version is the stand-in for the version of the spec."""
+        return self.stands_in and version.name == self.desired
+
+    def is_of_spec(self, version: VersionObject) -> bool:
+        """Return whether a version was trained from the current spec, including retrainings."""
+        made_from = names.spec_hash(version.spec.data, version.spec.training)
+        if version.spec.trigger.startswith(STAND_IN):
+            return made_from == names.spec_hash(self.spec.data, self._baseline)
+        return made_from == self.base_hash
+
+    def display_name(self, version: VersionObject) -> str:
+        """Return the name of a version, with an explanation for a stand-in."""
+        if not self.is_stand_in(version):
+            return version.name
+        return (
+            f"{version.name} (the baseline, in place of {self.specified}, which failed its gates)"
+        )
+
+    def next_number(self) -> int:
+        """Return the model's next sequence number: one more than any used one.
+
+        It depends only on the observed state, so a pass that is repeated after a crash returns
+        the same number.
+        """
+        # A restored model has no sequence, but it may have an earlier retraining.
+        retrain = self.status.retrain
+        numbers = [self.status.sequence, retrain.sequence if retrain is not None else 0]
+        for version in self.versions.values():
+            status, decision = version.status, version.status.decision
+            numbers += [status.promotion, status.rollout, status.data_read]
+            numbers += [step.number for step in status.steps]
+            numbers += [decision.sequence] if decision is not None else []
+        return 1 + max(numbers)
+
+    def _champions(self) -> list[VersionObject]:
+        promoted = [v for v in self.versions.values() if v.status.stage is VersionStage.PROMOTED]
+        return sorted(promoted, key=lambda v: (v.status.promotion, v.name), reverse=True)
+
+    @property
+    def champion(self) -> VersionObject | None:
+        """The promoted version with the highest promotion number."""
+        champions = self._champions()
+        return champions[0] if champions else None
+
+    @property
+    def previous(self) -> VersionObject | None:
+        """The former champion."""
+        champions = self._champions()
+        return champions[1] if len(champions) > 1 else None
+
+    @property
+    def unfinished(self) -> list[VersionObject]:
+        """Versions in progress; more than one only if somebody else created one."""
+        moving = [v for v in self.versions.values() if v.status.stage not in TERMINAL]
+        return sorted(moving, key=lambda v: (v.name != self.desired, v.name))
+
+    @property
+    def candidate(self) -> VersionObject | None:
+        """The version on its way."""
+        moving = self.unfinished
+        return moving[0] if moving else None
+
+    def service(self, version: str) -> ServiceState | None:
+        """Return the state of a version's service; None if it does not exist."""
+        return self.observed.services.get(version)
+
+    def is_ready(self, version: str) -> bool:
+        """Return whether a version's service is ready."""
+        service = self.service(version)
+        return service is not None and service.ready
+
+    @property
+    def desired_weights(self) -> dict[str, int]:
+        """The split as decided so far; empty if no version serves."""
+        candidate, champion = self.candidate, self.champion
+        share = 0
+        if candidate is not None and candidate.status.stage is VersionStage.CANARY:
+            share = candidate.status.weight
+        weights = {candidate.name: share} if candidate is not None and share > 0 else {}
+        answering = self.standby or champion
+        if answering is not None and share < 100:
+            weights[answering.name] = 100 - share
+        return weights
+
+    @property
+    def standby(self) -> VersionObject | None:
+        """The version that answers in place of the champion; None if the champion answers."""
+        champion = self.champion
+        record = champion.status.standby if champion is not None else None
+        if record is None or not record.active:
+            return None
+        return self.versions.get(record.version)
+
+    @property
+    def route_weights(self) -> dict[str, int]:
+        """The observed split, without zeros."""
+        return {name: w for name, w in self.observed.traffic.weights.items() if w > 0}
+
+    @property
+    def desired_routing(self) -> Routing:
+        """The split of requests as decided so far, besides the weights.
+
+        If no pod of the version that receives them all would answer, they are split by weight: an
+        experiment must not cost the requests that the candidate answers.
+        """
+        weights, candidate = self.desired_weights, self.candidate
+        found = routing.routing_of(self.spec.rollout, candidate, weights)
+        if found.shadow or found.interleaving:
+            found = pre_traffic.routing_of(self, found)
+        others = weights.keys() - {candidate.name if candidate is not None else ""}
+        if found.experiment and not any(self._answers(name) for name in others):
+            found = dataclasses.replace(found, experiment="")
+        return self._with_fresh(found, weights)
+
+    def _with_fresh(self, found: Routing, weights: Mapping[str, int]) -> Routing:
+        """Return the routing with a share for the fresh champion, if it can take one."""
+        candidate, deployment = self.candidate, self.fresh
+        share = weights.get(candidate.name, 0) if candidate is not None else 0
+        if deployment is None or not self.fresh_answers or not 0 < share < 100:
+            return found
+        gone = routing.elsewhere(found)
+        part = routing.fresh_weight(share, by_users=bool(found.experiment), elsewhere=gone)
+        return dataclasses.replace(found, fresh=deployment, fresh_weight=part)
+
+    @property
+    def fresh(self) -> str | None:
+        """Name of the rollout's fresh champion; None if the rollout goes on without one."""
+        record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
+        return None if record is None else fresh.deployment(record.version)
+
+    @property
+    def fresh_answers(self) -> bool:
+        """True if the fresh champion can answer in the champion's place.
+
+        It was ready, and has the pods to answer by its model. While a standby answers for the
+        champion's version, nothing else does.
+        """
+        record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
+        if record is None or not record.serves or self.standby is not None:
+            return False
+        service = self.service(fresh.deployment(record.version))
+        return service is not None and service.ready_pods > 0
+
+    def _answers(self, version: str) -> bool:
+        service = self.service(version)
+        return service is not None and service.answers
+
+    @property
+    def route_agrees(self) -> bool:
+        """True if the data plane has applied the desired split."""
+        traffic = self.observed.traffic
+        return (
+            traffic.accepted
+            and self.route_weights == self.desired_weights
+            and traffic.routing == self.desired_routing
+        )
+
+
+def ended_phases(status: ModelVersionStatus, at: datetime.datetime, why: str) -> dict[str, object]:
+    """Return steps and interleaving of a version that ends, none of them in progress any more."""
+    ended: dict[str, object] = {}
+    steps, mixed = status.steps, status.interleaving
+    if steps and steps[-1].ended_at is None:
+        ended["steps"] = (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))
+    if mixed is not None and mixed.ended_at is None:
+        ended["interleaving"] = mixed.ended(at, why)
+    return ended
+
+
+def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
+    """Return the fields of a version's status to reset for a new attempt."""
+    published = status.artifact is not None
+    stage = VersionStage.PUBLISHED if published else VersionStage.PENDING
+    made: dict[str, object] = {
+        "lineage": None,
+        "metrics": {},
+        "comparison": None,
+        "previous": None,
+        "search": None,
+        "gates": (),
+        "staged": None,
+    }
+    return {
+        **({} if published else made),
+        "stage": stage,
+        "steps": (),
+        "experiment": None,
+        "interleaving": None,
+        "smoke": None,
+        "weight": 0,
+        "decision": None,
+        "approved_at": None,
+        "unready_since": None,
+        "interruptions": Interruptions(),
+        "fresh_champion": None,
+        "replaced": None,
+        "failure": None,
+    }

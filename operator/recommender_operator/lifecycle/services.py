@@ -1,0 +1,99 @@
+"""Services of the champion, the candidate, and the previous champion, which is kept warm.
+
+A rollout may also have a fresh deployment of the champion (`rollout/baseline_deployment.py`), and
+its experiment further versions (`rollout/extra_arms.py`).
+
+A service is deleted only after the data plane sends it no more requests.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.actions import DeleteService, EnsureService
+from recommender_operator.api.version import VersionStage
+from recommender_operator.context import routing
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.rollout_state import ROLLING_OUT
+from recommender_operator.observed import VersionObject
+from recommender_operator.resources import assignment_header
+from recommender_operator.rollout import counter_windows, input_breakage
+
+_DRAIN = datetime.timedelta(seconds=5)
+
+
+def keep_services(ctx: ReconcileContext) -> None:
+    """Deploy the versions that must be warm, and delete the other services."""
+    warm = [ctx.champion]
+    if ctx.spec.serving.keep_previous:
+        warm.append(ctx.previous)
+    for version in warm:
+        # During a rollout, the previous version is kept if it runs, but not started again.
+        if version is not None and (version is ctx.champion or ctx.candidate is None):
+            _ensure(ctx, version)
+    keep = {version.name for version in warm if version is not None}
+    candidate = ctx.candidate
+    if candidate is not None and candidate.status.artifact is not None:
+        keep.add(candidate.name)
+        if candidate.status.stage in ROLLING_OUT:
+            _refresh(ctx, candidate.name)
+    if ctx.fresh is not None:
+        keep.add(ctx.fresh)
+        if ctx.service(ctx.fresh) is None:
+            ctx.do(EnsureService(version=ctx.fresh))
+        _refresh(ctx, ctx.fresh)
+    for name in routing.further(ctx.candidate):
+        if name in ctx.versions:
+            keep.add(name)
+            _ensure(ctx, ctx.versions[name], optional=True)
+    if ctx.target is not None:
+        keep.add(ctx.target)
+    for name in sorted(set(ctx.observed.services) - keep):
+        _remove(ctx, name)
+    counter_windows.forget(ctx, _needed_baselines(ctx))
+
+
+def _ensure(ctx: ReconcileContext, version: VersionObject, *, optional: bool = False) -> None:
+    if version.status.artifact is None:
+        return
+    if ctx.service(version.name) is None:
+        ctx.do(EnsureService(version=version.name, optional=optional))
+    _refresh(ctx, version.name, optional=optional)
+
+
+def _refresh(ctx: ReconcileContext, deployment: str, *, optional: bool = False) -> None:
+    service = ctx.service(deployment)
+    if service is not None and service.outdated:
+        ctx.do(EnsureService(version=deployment, optional=optional))
+
+
+def _remove(ctx: ReconcileContext, name: str) -> None:
+    traffic = ctx.observed.traffic
+    settled = traffic.accepted or not traffic.weights
+    needed = {traffic.routing.fresh, *assignment_header.served(traffic.routing.experiment)}
+    if settled and traffic.weights.get(name, 0) == 0 and name not in needed:
+        ctx.do(DeleteService(version=name))
+    else:
+        ctx.requeue(_DRAIN)
+
+
+def _needed_baselines(ctx: ReconcileContext) -> set[str]:
+    keep = set()
+    champion, candidate = ctx.champion, ctx.candidate
+    if candidate is not None and candidate.status.stage is VersionStage.CANARY:
+        for key in (
+            counter_windows.step_key,
+            counter_windows.rollout_key,
+            counter_windows.break_key,
+        ):
+            keep.add(key(candidate))
+    if champion is not None and ctx.spec.drift.enabled:
+        keep.add(counter_windows.drift_key(champion.name))
+        if input_breakage.on_probation(ctx):
+            for key in (
+                counter_windows.step_key,
+                counter_windows.rollout_key,
+                counter_windows.break_key,
+            ):
+                keep.add(key(champion))
+    return keep

@@ -1,0 +1,77 @@
+"""A retraining: an ordinary version, from the current spec and a token in the status.
+
+The token is written first and used at the next pass, so that a crash cannot start two.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.analysis.drift_reactions import Reaction
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.recalibration import Recalibration
+from recommender_operator.api.status import RetrainStatus
+from recommender_operator.context import drift_causes
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.observed import VersionObject
+from recommender_operator.resources import names
+
+_NOW = datetime.timedelta(seconds=1)
+
+
+def obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
+    """Return why no retraining may start now, for any cause; None if it may."""
+    if ctx.spec.paused or ctx.held:
+        return "none while paused or pinned"
+    if ctx.status.locked:
+        return "none while locked; annotate recommender.dev/retry with a new token"
+    if ctx.spec.data.pinned:
+        return f"none, because {ctx.spec.data.pinned} gives the same data; remove it"
+    if not ctx.is_of_spec(champion):
+        return "none, because the champion was not trained from the current spec; change the spec"
+    return None
+
+
+def frozen(ctx: ReconcileContext) -> str | None:
+    """Return why nothing retrains by itself, whatever the cause; None if it may."""
+    if not drift_causes.reacts(ctx, Reaction.FREEZE_RETRAINING):
+        return None
+    features = ", ".join(ctx.status.drift.lacking)
+    return (
+        f"no automatic retraining, because it would learn from sessions without {features}: "
+        "repair what sends them, or set drift.dryRun"
+    )
+
+
+def is_requested(ctx: ReconcileContext) -> bool:
+    """Return whether a retraining is requested that has no version yet: another would replace it.
+
+    Its version is created in the next pass, which a cooldown of no seconds does not wait for.
+    """
+    requested_now = ctx.status.retrain != ctx.model.status.retrain
+    return requested_now or (ctx.retrain is not None and ctx.desired not in ctx.versions)
+
+
+def start(
+    ctx: ReconcileContext, cause: str, reason: str, recalibration: Recalibration | None = None
+) -> None:
+    """Request a retraining of the current spec; `cause` is the prefix of its token.
+
+    With a recalibration, the champion's network is kept and nothing is trained.
+    """
+    token = f"{cause}-{ctx.now:%Y%m%d-%H%M%S}"
+    retrain = RetrainStatus(
+        token=token,
+        reason=reason[:1024],
+        requested_at=ctx.now,
+        sequence=ctx.next_number(),
+        spec_hash=ctx.base_hash,
+        version=names.desired_version(ctx.model.name, ctx.spec, token),
+        recalibration=recalibration,
+    )
+    ctx.set_status(retrain=retrain)
+    if recalibration is None:
+        ctx.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
+    else:
+        ctx.info(Reason.RECALIBRATION_STARTED, f"{reason}: a recalibration starts ({token})")
+    ctx.requeue(_NOW)

@@ -1,0 +1,24 @@
+"""Versions whose service is not written, because the installation refuses its service account.
+
+The permission is the administrator's, so no deadline of a version counts until it is given: a
+rollback would blame the version, and lock the model after a few.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.context.reconcile_context import IDLE, ReconcileContext
+from recommender_operator.observed import VersionObject
+
+
+def wait(ctx: ReconcileContext, version: VersionObject) -> None:
+    """Wait, and let the deadline of the stage begin when the account is allowed."""
+    since = restarted(ctx, version.status.stage_since)
+    ctx.change(version.name, stage_since=since)
+    ctx.requeue(IDLE)
+
+
+def restarted(ctx: ReconcileContext, since: datetime.datetime | None) -> datetime.datetime:
+    """Return the start of a deadline that does not count now, changed at most once a minute."""
+    return ctx.time if since is None or ctx.time - since >= IDLE else since

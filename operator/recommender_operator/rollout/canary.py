@@ -1,0 +1,288 @@
+"""The rollout of a candidate: its weights step by step, and a verdict at each pass.
+
+A step starts when the data plane reports its weight, and passes with the verdict Pass after
+`stepSeconds`. Fail rolls the candidate back in the same decision, even while paused: a pause stops
+progress, not the protection of users. After Inconclusive and Error, `onDeadline` decides.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
+from recommender_operator.api.version import StepRecord, VersionStage
+from recommender_operator.context import drift_causes, routing
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.observed import VersionObject
+from recommender_operator.rollout import (
+    baseline_deployment,
+    counter_windows,
+    experiment,
+    extra_arms,
+    input_breakage,
+    interleaving,
+    readiness,
+    shadow,
+    step_window,
+    steps,
+)
+from recommender_operator.rollout.experiment import ExperimentResult
+
+_ROUTE = datetime.timedelta(seconds=1)
+_UNROUTED = datetime.timedelta(seconds=30)
+
+
+def roll_out(ctx: ReconcileContext) -> None:
+    """Canary: evaluate the candidate, and change its weight."""
+    version = ctx.candidate
+    if version is None:
+        return
+    frozen = ctx.spec.paused or ctx.held
+    interleaving.end_unmixed(ctx, version, frozen=frozen)
+    if not readiness.holds(ctx, ctx.versions[version.name]):
+        return
+    if ctx.hosting.host is None:
+        # No requests are routed (context/host_check.py), so there is nothing to evaluate.
+        ctx.requeue(_UNROUTED)
+        return
+    waits = frozen or ctx.standby is not None
+    if baseline_deployment.deploy_baseline(ctx, version, frozen=waits):
+        return
+    if extra_arms.deploy_extra_arms(ctx, version, frozen=waits):
+        return
+    version = ctx.versions[version.name]
+    if ctx.champion is None or version.status.approved_at is not None:
+        if not frozen:
+            _take_all(ctx, version)
+        return
+    # A candidate must be better than the champion, which receives no requests now; it may fail.
+    held = ctx.standby is not None
+    record = steps.current(version.status)
+    if record is not None and record.is_shadow:
+        if shadow.evaluate_shadow(ctx, version, record, frozen=frozen or held):
+            _first(ctx, ctx.versions[version.name])
+    elif record is not None:
+        _look(ctx, version, record, frozen=frozen or held)
+    elif interleaving.runs(version):
+        if interleaving.evaluate_interleaving(ctx, version, frozen=frozen or held):
+            _next(ctx, ctx.versions[version.name])
+    elif frozen or (held and version.status.weight == 0):
+        return
+    elif not shadow.begin(ctx, version):
+        _first(ctx, version)
+
+
+def _first(ctx: ReconcileContext, version: VersionObject) -> None:
+    """Begin what comes after the shadow phase: mixed lists, or the next step."""
+    if not interleaving.begin(ctx, version):
+        _next(ctx, ctx.versions[version.name])
+
+
+def _take_all(ctx: ReconcileContext, version: VersionObject) -> None:
+    """Promote the first version, or an approved one, once the route reports weight 100."""
+    if version.status.weight != 100:
+        ctx.change(version.name, weight=100)
+    if not ctx.route_agrees:
+        ctx.requeue(_ROUTE)
+    elif ctx.champion is None:
+        _promote(ctx, version, Reason.INITIAL_ROLLOUT, "the first version receives all requests")
+    else:
+        message = "a person skipped the remaining steps after gates and smoke inference"
+        _promote(ctx, version, Reason.PROMOTED_BY_HAND, message, automatic=False)
+
+
+def _next(ctx: ReconcileContext, version: VersionObject) -> None:
+    """Set the next weight, or start its step once the data plane reports it."""
+    weight = steps.next_weight(ctx, version.status)
+    if weight is None:
+        _promote_if_allowed(ctx, version, "all steps passed")
+        return
+    if extra_arms.delay(ctx, version) or baseline_deployment.delays(ctx, version, weight):
+        return
+    if version.status.weight != weight:
+        ctx.change(version.name, weight=weight)
+        what = routing.split(version.status.experiment, weight)
+        message = f"{version.name} receives {weight} % of the {what}"
+        ctx.info(Reason.ROLLING_OUT, message, version=version.name)
+        ctx.requeue(_ROUTE)
+    elif ctx.route_agrees:
+        steps.begin(ctx, version.name, weight)
+        step_window.start(ctx, ctx.versions[version.name])
+        ctx.due(ctx.time, _least(ctx), steps.interval(ctx))
+        ctx.requeue(steps.interval(ctx))
+    else:
+        ctx.requeue(_ROUTE)
+
+
+def _look(
+    ctx: ReconcileContext, version: VersionObject, record: StepRecord, *, frozen: bool
+) -> None:
+    ctx.requeue(steps.interval(ctx))
+    seen = step_window.evaluate(ctx, version, record)
+    is_recorded = step_window.note(ctx, version, record, seen)
+    users = experiment.evaluate_experiment(ctx, version, record)
+    loss = _loss(ctx, version, record, seen, users, frozen=frozen)
+    if loss is not None:
+        steps.roll_back(ctx, version, loss[0], f"at {record.weight} %: {loss[1]}")
+        return
+    suspected = input_breakage.suspicion(ctx)
+    if is_recorded:
+        _report(ctx, record, seen, suspected, users)
+    if frozen:
+        return
+    if users is not None and users.withdrew:
+        # The route is written first, so it must not give the candidate more in this pass.
+        ctx.requeue(_ROUTE)
+        return
+    baseline = ctx.observed.baselines.get(counter_windows.step_key(version))
+    since = baseline.taken_at if baseline is not None else ctx.time
+    watched = ctx.due(since, _least(ctx), steps.interval(ctx))
+    if seen.verdict is Verdict.PASS and suspected is None and (users is None or users.passes):
+        if watched:
+            _pass(ctx, version, record, seen, users)
+    else:
+        _check_deadline(ctx, version, record, seen, users)
+
+
+def _loss(
+    ctx: ReconcileContext,
+    version: VersionObject,
+    record: StepRecord,
+    seen: StepVerdict,
+    users: ExperimentResult | None,
+    *,
+    frozen: bool,
+) -> tuple[Reason, str] | None:
+    """Return why the candidate is rolled back; None if it is not."""
+    if seen.verdict is Verdict.FAIL:
+        return Reason.ANALYSIS_FAILED, seen.message
+    broken = input_breakage.watch_candidate(ctx, version) if record.weight < 100 else None
+    if broken is not None:
+        return Reason.CANDIDATE_BROKEN, broken
+    if users is not None and users.rolls_back is not None and (users.at_once or not frozen):
+        return users.rolls_back, users.message
+    return None
+
+
+def _pass(
+    ctx: ReconcileContext,
+    version: VersionObject,
+    record: StepRecord,
+    seen: StepVerdict,
+    users: ExperimentResult | None,
+) -> None:
+    numbers = seen.message if users is None else f"{seen.message}; {users.message}"
+    if steps.is_last(ctx, version.status, record.weight):
+        if record.weight >= 100 and not ctx.route_agrees:
+            ctx.requeue(_ROUTE)
+            return
+        _promote_if_allowed(ctx, version, numbers)
+        return
+    steps.close(ctx, version.name, str(Verdict.PASS))
+    message = f"{version.name} passed {record.weight} %: {numbers}"
+    ctx.info(Reason.PASSED, message, version=version.name)
+    _next(ctx, ctx.versions[version.name])
+
+
+def _promote_if_allowed(ctx: ReconcileContext, version: VersionObject, numbers: str) -> None:
+    drifted = find(ctx.status.conditions, ConditionType.DRIFTED)
+    if drifted is not None and drifted.status == "True" and drift_causes.blocks(ctx, version):
+        message = (
+            f"{version.name} passed its steps, but its data is older than a drift: "
+            f"{drifted.message}. To decide at once, annotate recommender.dev/promote or "
+            "recommender.dev/abort with a new token"
+        )
+        _hold(ctx, "True", Reason.PROMOTION_BLOCKED_BY_DRIFT, message)
+        return
+    if ctx.spec.rollout.promotion is PromotionGate.MANUAL:
+        message = (
+            f"{version.name} passed its steps: {numbers}. rollout.promotion is Manual: annotate "
+            "recommender.dev/promote or recommender.dev/abort with a new token"
+        )
+        _hold(ctx, "True", Reason.AWAITING_PROMOTION, message)
+        return
+    _promote(ctx, version, Reason.STEPS_PASSED, numbers)
+
+
+def _promote(
+    ctx: ReconcileContext,
+    version: VersionObject,
+    reason: Reason,
+    message: str,
+    *,
+    automatic: bool = True,
+) -> None:
+    steps.close(ctx, version.name, steps.verdict_of(ctx.versions[version.name].status))
+    former = ctx.champion
+    ctx.change(version.name, replaced=former.name if former else None)
+    ctx.end(version.name, VersionStage.PROMOTED, reason, message, automatic=automatic)
+
+
+def _check_deadline(
+    ctx: ReconcileContext,
+    version: VersionObject,
+    record: StepRecord,
+    seen: StepVerdict,
+    users: ExperimentResult | None,
+) -> None:
+    limit = datetime.timedelta(seconds=ctx.spec.analysis.deadline_seconds)
+    won_at = users.won_at if users is not None else None
+    # A step that passed may have waited for a person for days: one bad look must not end it.
+    noted = steps.current(ctx.versions[version.name].status) or record
+    passed = noted.passed_until or record.started_at
+    if users is not None and won_at is not None:
+        if not ctx.due(max(won_at, passed), limit, steps.interval(ctx)):
+            return
+        message = (
+            f"the users decided at {record.weight} %, but the analysis did not pass within "
+            f"{limit.total_seconds():.0f} s after that: {seen.message}; {users.message}"
+        )
+    elif users is not None and users.measures:
+        if not users.overdue:
+            return
+        message = f"no verdict at {record.weight} %: {users.message}; {seen.message}"
+    elif ctx.due(passed, limit, steps.interval(ctx)):
+        message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
+        message += seen.message if users is None else f"{seen.message}; {users.message}"
+    else:
+        return
+    match ctx.spec.analysis.on_deadline:
+        case OnDeadline.ROLL_BACK:
+            steps.roll_back(ctx, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
+        case OnDeadline.HOLD:
+            measured = users is None or won_at is not None
+            more = "Send more requests" if measured else "Change spec.experiment and retry"
+            remedy = (
+                f". {more}, or annotate recommender.dev/promote or recommender.dev/abort with a "
+                "new token"
+            )
+            _hold(ctx, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
+
+
+def _hold(ctx: ReconcileContext, status: ConditionStatus, reason: Reason, message: str) -> None:
+    if ctx.condition(ConditionType.ANALYSIS_PASSED, status, reason, message):
+        ctx.warn(reason, message)
+
+
+def _report(
+    ctx: ReconcileContext,
+    record: StepRecord,
+    seen: StepVerdict,
+    suspected: str | None,
+    users: ExperimentResult | None,
+) -> None:
+    message = f"at {record.weight} %: {seen.message}"
+    if suspected is not None:
+        message += f"; the step cannot pass: {suspected}"
+    reason = step_window.REASONS[seen.verdict]
+    if users is not None:
+        message += f"; {users.message}"
+        if seen.verdict is Verdict.PASS and not users.passes:
+            reason = users.reason
+    ctx.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+
+
+def _least(ctx: ReconcileContext) -> datetime.timedelta:
+    return datetime.timedelta(seconds=ctx.spec.analysis.step_seconds)

@@ -1,0 +1,131 @@
+"""The further versions of an experiment: each is deployed for the rollout, or left out.
+
+They have ended before, so they need no stages: the rollout only needs their services, and the
+first step waits for these. Once a version has had users, nothing but harm withdraws it. If its
+pods fail, the champion answers its users, who still count as its own, so that its result shows it.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec import ExperimentSpec
+from recommender_operator.api.version import TERMINAL
+from recommender_operator.api.version_experiment import ArmStatus, ExperimentStatus
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.observed import VersionObject
+from recommender_operator.rollout import auxiliary_deployments
+
+_ROUTE = datetime.timedelta(seconds=1)
+_POLL = datetime.timedelta(seconds=5)
+MAX_REASON = 1024
+
+
+def begin(
+    ctx: ReconcileContext, candidate: VersionObject, plan: ExperimentSpec
+) -> tuple[ArmStatus, ...]:
+    """Return the further versions of an experiment that begins; one that cannot serve is out."""
+    found = []
+    for arm in plan.arms:
+        if (why := _obstacle(ctx, arm.version, candidate)) is not None:
+            found.append(_left_out(ctx, candidate.name, ArmStatus(version=arm.version), why))
+        else:
+            found.append(ArmStatus(version=arm.version, unready_since=ctx.time))
+    return tuple(found)
+
+
+def _obstacle(ctx: ReconcileContext, name: str, candidate: VersionObject) -> str | None:
+    """Return why a version cannot be compared; None if it can."""
+    version = ctx.versions.get(name)
+    if version is None:
+        return "there is no such version of this model"
+    if name == candidate.name:
+        return "it is the candidate itself"
+    if ctx.champion is not None and name == ctx.champion.name:
+        return "it is the champion itself"
+    if not version.was_published or version.status.stage not in TERMINAL:
+        return f"it ({version.status.stage.value}) has not passed its gates or is not published"
+    return None
+
+
+def deploy_extra_arms(ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+    """Note which further versions are ready; one that is not in time is left out.
+
+    A rollout that is `frozen` waits without a limit. Return whether nothing else happens in this
+    pass: for a deleted version the route is written first, which must not give the candidate more.
+    """
+    experiment = version.status.experiment
+    if experiment is None or not experiment.arms:
+        return False
+    gone = any(_is_gone(ctx, arm) for arm in experiment.arms)
+    arms = tuple(_followed(ctx, version.name, arm, frozen=frozen) for arm in experiment.arms)
+    ctx.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
+    if gone:
+        ctx.route_first()
+        ctx.requeue(_ROUTE)
+    return gone
+
+
+def _is_gone(ctx: ReconcileContext, arm: ArmStatus) -> bool:
+    return not arm.withdrawn and arm.version not in ctx.versions
+
+
+def _followed(ctx: ReconcileContext, candidate: str, arm: ArmStatus, *, frozen: bool) -> ArmStatus:
+    if arm.withdrawn:
+        return arm
+    if _is_gone(ctx, arm):
+        return _left_out(ctx, candidate, arm, "it was deleted")
+    if arm.unready_since is None:
+        return arm
+    if ctx.is_ready(arm.version):
+        return arm.model_copy(update={"unready_since": None})
+    if frozen:
+        return arm
+    since, why = auxiliary_deployments.wait(ctx, arm.version, arm.unready_since)
+    if not why:
+        return arm.model_copy(update={"unready_since": since})
+    return _left_out(ctx, candidate, arm, why)
+
+
+def _left_out(ctx: ReconcileContext, candidate: str, arm: ArmStatus, why: str) -> ArmStatus:
+    warn(ctx, candidate, arm.version, why)
+    return withdrawn(arm, why, ctx.now).model_copy(update={"unready_since": None})
+
+
+def withdrawn(arm: ArmStatus, why: str, at: datetime.datetime) -> ArmStatus:
+    """Return the record of a version that takes no part any more; `at` is the wall clock's."""
+    return arm.model_copy(update={"withdrawn": why[:MAX_REASON], "withdrawn_at": at})
+
+
+def delay(ctx: ReconcileContext, version: VersionObject) -> bool:
+    """Return whether the first step waits for a further version."""
+    experiment = ctx.versions[version.name].status.experiment
+    waits = experiment is not None and any(map(_is_awaited, experiment.arms))
+    if not waits or version.status.weight > 0:
+        return False
+    ctx.requeue(_POLL)
+    return True
+
+
+def _is_awaited(arm: ArmStatus) -> bool:
+    return arm.unready_since is not None and not arm.withdrawn
+
+
+def described(experiment: ExperimentStatus | None, weight: int) -> str:
+    """Return the text about the further versions; empty if there are none."""
+    if experiment is None or not experiment.arms or weight > experiment.plan.weight:
+        return ""
+    waits = [arm.version for arm in experiment.arms if _is_awaited(arm)]
+    if waits:
+        return f"; the first step waits for {', '.join(waits)}"
+    own = [arm.version for arm in experiment.arms if not arm.withdrawn]
+    if not own or weight == 0:
+        return ""
+    return f", and {', '.join(own)} as many" + (" each" if own[1:] else "")
+
+
+def warn(ctx: ReconcileContext, candidate: str, version: str, why: str) -> None:
+    """Report that a version takes no part any more."""
+    message = f"{version} is no arm of the experiment of {candidate}: {why}"
+    ctx.warn(Reason.ARM_WITHDRAWN, message, version=candidate)

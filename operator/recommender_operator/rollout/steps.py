@@ -1,0 +1,85 @@
+"""The steps of a rollout: the one in progress, and the next one."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.observed import VersionObject
+
+#: Maximum number of steps in the status; a version with more interruptions drops the oldest.
+MAX_RECORDS = 40
+
+
+def current(status: ModelVersionStatus) -> StepRecord | None:
+    """Return the step in progress; it started when the route reported its weight."""
+    if status.steps and status.steps[-1].ended_at is None:
+        return status.steps[-1]
+    return None
+
+
+def weights(ctx: ReconcileContext, status: ModelVersionStatus) -> list[int]:
+    """Return the weights of a version's steps, with that of its experiment."""
+    listed = {step.weight for step in ctx.spec.rollout.steps}
+    if status.experiment is not None:
+        listed.add(status.experiment.plan.weight)
+    return sorted(listed)
+
+
+def next_weight(ctx: ReconcileContext, status: ModelVersionStatus) -> int | None:
+    """Return the weight after the last one that passed; None after the last step.
+
+    In an experiment it is at least the widest share so far, so that no user goes back.
+    """
+    passed = max(
+        (s.weight for s in status.steps if s.ended_at is not None and s.verdict == "Pass"),
+        default=0,
+    )
+    phases = status.experiment.phases if status.experiment is not None else ()
+    widest = max((phase.weight for phase in phases), default=0)
+    left = [w for w in weights(ctx, status) if w > passed and w >= widest]
+    return min(left, default=None)
+
+
+def is_last(ctx: ReconcileContext, status: ModelVersionStatus, weight: int) -> bool:
+    """Return whether no step comes after a weight."""
+    return weight >= weights(ctx, status)[-1]
+
+
+def verdict_of(status: ModelVersionStatus) -> str:
+    """Return the last recorded verdict."""
+    return status.steps[-1].verdict if status.steps else "Inconclusive"
+
+
+def interval(ctx: ReconcileContext) -> datetime.timedelta:
+    """Return the time between two evaluations."""
+    return datetime.timedelta(seconds=ctx.spec.analysis.interval_seconds)
+
+
+def begin(ctx: ReconcileContext, name: str, weight: int) -> None:
+    """Start a step."""
+    record = StepRecord(number=ctx.next_number(), weight=weight, started_at=ctx.time)
+    steps = ctx.versions[name].status.steps
+    ctx.change(name, steps=(*steps, record)[-MAX_RECORDS:])
+
+
+def note(ctx: ReconcileContext, name: str, **values: object) -> None:
+    """Change the record of the step in progress."""
+    steps = ctx.versions[name].status.steps
+    if steps:
+        ctx.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))
+
+
+def close(ctx: ReconcileContext, name: str, verdict: str) -> None:
+    """End the step in progress, if there is one."""
+    if current(ctx.versions[name].status) is not None:
+        note(ctx, name, ended_at=ctx.time, verdict=verdict)
+
+
+def roll_back(ctx: ReconcileContext, version: VersionObject, reason: Reason, message: str) -> None:
+    """End the rollout of a candidate, whose traffic leaves it before anything else is written."""
+    close(ctx, version.name, verdict_of(ctx.versions[version.name].status))
+    ctx.route_first()
+    ctx.end(version.name, VersionStage.ROLLED_BACK, reason, message)

@@ -1,0 +1,236 @@
+"""The condition SettingsApplied: settings of the spec that have no effect, with the remedy.
+
+Only values that differ from their defaults count: nobody has asked for the others. What the
+schema can refuse is refused there (`api/rules.py`); here is what depends on the installation, on
+the versions that serve, or on another setting that may be changed later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.spec import (
+    Algorithm,
+    Fault,
+    Provider,
+    RecommenderModelSpec,
+    TrafficMode,
+)
+from recommender_operator.api.spec_experiment import OF_GROUP, ExperimentMetric
+from recommender_operator.api.spec_export import Variant
+from recommender_operator.api.spec_hyperparameters import Retrieval
+from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.observed import Platform
+from recommender_operator.status import unserved_features
+
+#: Maximum number of characters of a value in the message.
+MAX_VALUE = 60
+#: Settings of the reports of served versions, and of what is decided with them.
+BY_COLLECTOR = (
+    "serving.impressions",
+    "serving.exploration",
+    "serving.holdout",
+    "experiment",
+    "rollout.interleaving",
+    "drift.rollBackIfBetter",
+)
+#: Settings of what served versions read in the store.
+BY_STORE = ("serving.hide", "serving.trending", "serving.callers.trusted")
+#: Hyperparameters of the ranker alone; the others are also those of the towers.
+OF_THE_RANKER = ("learningRate", "batchSize", "epochs", "patience")
+Spec = RecommenderModelSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Requirement:
+    """Value of another setting without which some fields have no effect."""
+
+    fields: tuple[str, ...]
+    needed: str
+    is_met: Callable[[Spec], bool]
+
+
+def _is_deep(spec: Spec) -> bool:
+    return spec.training.algorithm is Algorithm.DEEP_RANKER
+
+
+def _has(*metrics: ExperimentMetric) -> Callable[[Spec], bool]:
+    return lambda spec: spec.experiment is None or not spec.experiment.metrics.isdisjoint(metrics)
+
+
+def _fault(fault: Fault) -> Callable[[Spec], bool]:
+    def is_met(spec: Spec) -> bool:
+        injected = spec.training.fault_injection
+        return injected is None or injected.fault is fault
+
+    return is_met
+
+
+def _learns_labels(spec: Spec) -> bool:
+    mapping = spec.data.source.mapping
+    label = mapping.label if mapping is not None else None
+    attributed = label is not None and label.attribution is not None
+    return attributed and spec.drift.enabled and spec.serving.impressions > 0
+
+
+def _is_gateway(spec: Spec) -> bool:
+    return spec.rollout.traffic is TrafficMode.GATEWAY
+
+
+_HYPERPARAMETERS = "training.hyperparameters"
+REQUIREMENTS = (
+    Requirement(
+        (
+            *(f"{_HYPERPARAMETERS}.{name}" for name in OF_THE_RANKER),
+            "training.warmStart",
+            "training.export.variants",
+            "evaluation.onFailure",
+        ),
+        "training.algorithm DeepRanker",
+        _is_deep,
+    ),
+    Requirement(
+        (f"{_HYPERPARAMETERS}.retrievalLoss", f"{_HYPERPARAMETERS}.itemIndex"),
+        f"{_HYPERPARAMETERS}.retrieval TwoTower or Both",
+        lambda spec: spec.training.hyperparameters.retrieval is not Retrieval.WEIGHTS,
+    ),
+    Requirement(
+        (f"{_HYPERPARAMETERS}.itemWeights",),
+        f"{_HYPERPARAMETERS}.retrieval Weights or Both",
+        lambda spec: spec.training.hyperparameters.retrieval is not Retrieval.TWO_TOWER,
+    ),
+    Requirement(
+        ("training.export.keep",),
+        "Pruned in training.export.variants",
+        lambda spec: Variant.PRUNED in spec.training.export.variants,
+    ),
+    Requirement(
+        tuple(f"training.export.{name}" for name in ("maxAucLoss", "maxNdcgLoss", "minSaving")),
+        "training.export.variants",
+        lambda spec: bool(spec.training.export.variants),
+    ),
+    Requirement(
+        ("training.faultInjection.latencyMilliseconds",),
+        "training.faultInjection.fault Latency",
+        _fault(Fault.LATENCY),
+    ),
+    Requirement(
+        ("training.faultInjection.feature",),
+        "training.faultInjection.fault BrokenFeatures",
+        _fault(Fault.BROKEN_FEATURES),
+    ),
+    Requirement(
+        ("analysis.prometheusUrl",),
+        "analysis.provider Prometheus",
+        lambda spec: spec.analysis.provider is Provider.PROMETHEUS,
+    ),
+    Requirement(
+        ("experiment.slowerThanMilliseconds",),
+        "the metric SlowShare in experiment.primary or experiment.guardrails",
+        _has(ExperimentMetric.SLOW_SHARE),
+    ),
+    Requirement(
+        ("experiment.itemGroup",),
+        f"the metric {' or '.join(OF_GROUP)} in experiment.primary or experiment.guardrails",
+        _has(*OF_GROUP),
+    ),
+    Requirement(
+        ("drift.rollBackIfBetter",),
+        "data.source.mapping.label.attribution, serving.impressions above 0 and drift.enabled",
+        _learns_labels,
+    ),
+    Requirement(
+        (
+            "serving.transformerReplicas",
+            "serving.autoscaling.targetCPUUtilizationPercentage",
+        ),
+        "rollout.traffic Gateway, as Knative runs both containers in one pod and scales it itself",
+        _is_gateway,
+    ),
+)
+
+
+def set_settings_applied(ctx: ReconcileContext) -> None:
+    """Set SettingsApplied to all that has no effect; its reason is the first one."""
+    given = ctx.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    found = list(_without(ctx, given))
+    if not found:
+        message = f"every setting of the spec has an effect{_default_hiding(ctx)}"
+        ctx.condition(ConditionType.SETTINGS_APPLIED, "True", Reason.APPLIED, message)
+        return
+    reason, message = found[0][0], ". ".join(message for _, message in found)
+    if ctx.condition(ConditionType.SETTINGS_APPLIED, "False", reason, message):
+        ctx.warn(reason, message)
+
+
+def _without(ctx: ReconcileContext, given: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
+    platform, namespace = ctx.observed.platform, ctx.model.namespace
+    for fields, there, what in (
+        (BY_COLLECTOR, platform.collector, "collector"),
+        (BY_STORE, platform.store, "store"),
+    ):
+        named = shown(given, fields)
+        why = _why_not(platform, namespace, there=there, what=what) if named else ""
+        if why:
+            yield Reason.NO_COLLECTOR, f"{named}: no effect, because {why}, or remove the setting"
+    for message in unserved_features.lacking(ctx):
+        yield Reason.FEATURE_NOT_SERVED, message
+    for requirement in REQUIREMENTS:
+        named = shown(given, requirement.fields)
+        if named and not requirement.is_met(ctx.spec):
+            yield (
+                Reason.NO_EFFECT,
+                f"{named}: no effect without {requirement.needed}: set that, or remove the "
+                "setting",
+            )
+
+
+def _why_not(platform: Platform, namespace: str, *, there: bool, what: str) -> str:
+    """Return why a namespace has no collector or store, with the remedy; empty if it has one."""
+    if not there:
+        remedies = {
+            "collector": "the installation has no collector: set collector.enabled in the chart",
+            "store": "the installation gives served versions no store to read: set "
+            "collector.enabled in the chart",
+        }
+        return remedies[what]
+    if platform.collector_namespace != namespace:
+        return (
+            f"the collector knows the models of namespace {platform.collector_namespace} only: "
+            "create the model there"
+        )
+    return ""
+
+
+def _default_hiding(ctx: ReconcileContext) -> str:
+    """Return the missing requirements of the default of `serving.hide`."""
+    platform, hidden = ctx.observed.platform, ctx.spec.serving.hide
+    why = _why_not(platform, ctx.model.namespace, there=platform.store, what="store")
+    if not hidden or not why:
+        return ""
+    return f"; answers leave out only the items of the session, because {why}"
+
+
+def shown(given: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """Return the fields that are set, with their values."""
+    found = ((field, _value(given, field)) for field in fields)
+    return ", ".join(
+        f"{field} {_text(value)}" for field, value in found if value not in (None, [])
+    )
+
+
+def _value(given: Mapping[str, Any], field: str) -> Any:
+    """Return the value of a field; None if it has its default."""
+    value: Any = given
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
