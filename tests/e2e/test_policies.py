@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,7 @@ class Connections:
 
     def targets(self) -> dict[str, Target]:
         """Return addresses by name. Pods come and go, so these hold for a moment."""
-        version = str(self.world.champion)
-        (triton,) = self.world.kube.serving_pods(version, component="predictor")
-        (transformer,) = self.world.kube.serving_pods(version)
+        triton, transformer = self.pod("predictor"), self.pod("transformer")
         found = {"dns": DNS, "api": API}
         for address, ports in (
             (triton.status.pod_ip, TRITON),
@@ -65,6 +64,17 @@ class Connections:
         ):
             found |= {name: (address, port) for name, port in ports.items()}
         return {name: target for name, target in found.items() if name not in self.without}
+
+    def pod(self, component: str) -> Any:
+        """Return the champion's only pod of a component: a promotion may still replace pods."""
+        found: list[Any] = []
+
+        def is_alone() -> bool:
+            found[:] = self.world.kube.serving_pods(str(self.world.champion), component=component)
+            return len(found) == 1
+
+        self.world.until(f"one pod of the {component}", is_alone, 120)
+        return found[0]
 
     def reach(self, expected: set[str], namespace: str, pod: str, container: str = "") -> None:
         """Wait until a pod reaches these targets and no others.
@@ -131,13 +141,13 @@ def test_given_pods_of_others_when_they_connect_then_only_open_ports_accept(
 def test_given_parts_of_the_product_when_they_connect_then_they_reach_what_they_need_alone(
     champion: World, connections: Connections
 ) -> None:
-    namespace, version = champion.kube.namespace, str(champion.champion)
+    namespace = champion.kube.namespace
     # A pod always reaches its own ports.
     for component, expected in (
         ("transformer", {"dns", "triton grpc", *TRANSFORMER}),
         ("predictor", {*TRITON}),
     ):
-        (pod,) = champion.kube.serving_pods(version, component=component)
+        pod = connections.pod(component)
         connections.reach(expected, namespace, pod.metadata.name, "kserve-container")
     operator = "deployment/recommender-operator"
     connections.reach({"api", "dns", "transformer http", "admin"}, SYSTEM, operator)
@@ -158,10 +168,10 @@ def test_given_a_pod_of_a_job_when_it_connects_then_it_reaches_dns_alone(
 def test_given_a_model_in_knative_mode_when_pods_connect_then_its_triton_refuses_others(
     champion: World, connections: Connections
 ) -> None:
-    namespace, version = champion.kube.namespace, str(champion.champion)
+    namespace = champion.kube.namespace
     targets, own = connections.targets(), {*TRITON, *TRANSFORMER}
     closed = {*own} - {"transformer http"}
     assert reach.from_here(targets, own) == own
     connections.reach({*targets} - closed - {"admin", *STORE}, namespace, install.LOADER)
-    (pod,) = champion.kube.serving_pods(version)
+    pod = connections.pod("transformer")
     connections.reach({"dns", *own}, namespace, pod.metadata.name, "transformer-container")

@@ -136,11 +136,15 @@ class Kube:
         return items
 
     def serving_pods(self, version: str, *, component: str = "transformer") -> list[Any]:
-        """Return the running pods of a component; in Knative mode a pod is both components."""
+        """Return the running pods of a component; in Knative mode a pod is both components.
+
+        Pods that are being deleted are left out.
+        """
         return [
             pod
             for pod in self.pods(version=version)
             if pod.status.phase == "Running"
+            and pod.metadata.deletion_timestamp is None
             and f"{GROUP}/job-kind" not in pod.metadata.labels
             and pod.metadata.labels.get(f"{GROUP}/component", component) == component
         ]
