@@ -5,8 +5,8 @@ from __future__ import annotations
 import pydantic
 from pydantic.alias_generators import to_camel
 
-GROUP = "recommender.dev"
-API_VERSION = "v1alpha1"
+from recommender_contract.api_names import API_VERSION as API_VERSION
+from recommender_contract.api_names import GROUP as GROUP
 
 
 class ApiModel(pydantic.BaseModel):
