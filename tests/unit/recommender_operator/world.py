@@ -169,6 +169,11 @@ class World(Cluster):
         """Stage by seed; that of the baseline by the negative seed."""
         return {_key(v): v.status.stage.value for v in self.versions.values()}
 
+    @property
+    def second_stage(self) -> str:
+        """The stage of the version with seed 2, which most tests roll out after the first one."""
+        return self.stages()[2]
+
     def condition(self, kind: str) -> tuple[str, str]:
         found = next(c for c in self.status.conditions if c.type == kind)
         return found.status, found.reason

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,23 +10,6 @@ from hypothesis import strategies as st
 
 from recommender_collector.domain import erasure_list
 from recommender_contract import erasures, ids
-
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts.md"
-
-
-def vectors() -> dict[int | str, str]:
-    """The digest of each user, from docs/contracts.md."""
-    rows = re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{32})` \|$", PAGE.read_text(), re.MULTILINE)
-    return {json.loads(user): digest for user, digest in rows}
-
-
-def test_a_user_has_the_digest_defined_in_the_contract() -> None:
-    found = vectors()
-    assert len(found) == 4
-    for user, digest in found.items():
-        assert erasure_list.user_digest(user) == digest
-        number = ids.hashed(user) if isinstance(user, str) else user
-        assert erasures.digest(number) == digest
 
 
 @given(st.one_of(st.integers(0, 10**18 - 1), st.text(min_size=1, max_size=60)))
