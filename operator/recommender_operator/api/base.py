@@ -5,9 +5,6 @@ from __future__ import annotations
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from recommender_contract.api_names import API_VERSION as API_VERSION
-from recommender_contract.api_names import GROUP as GROUP
-
 
 class ApiModel(pydantic.BaseModel):
     """A frozen value of the API. It ignores unknown fields, which the API server prunes anyway."""
