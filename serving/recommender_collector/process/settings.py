@@ -14,8 +14,8 @@ from recommender_collector.domain.token_buckets import Rates
 from recommender_collector.log import kafka_settings
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.process.command_line import build_parser
+from recommender_contract.logs import FORMATS, LEVELS
 from recommender_runtime import redis_access
-from recommender_runtime.log_lines import FORMATS, LEVELS
 from recommender_runtime.redis_access import Access
 
 DAY = 86_400

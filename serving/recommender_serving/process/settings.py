@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recommender_contract.logs import FORMATS, LEVELS
 from recommender_contract.online_store import HIDDEN, Hide
-from recommender_runtime.log_lines import FORMATS, LEVELS
 from recommender_runtime.redis_access import Access
 from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.experiments.holdout import Holdout
