@@ -114,7 +114,10 @@ def _choice(*choices: str) -> BeforeValidator:
     return BeforeValidator(chosen)
 
 
-#: True or false, as the operator and the chart write it.
-Switch = Annotated[bool, BeforeValidator({"true": True, "false": False}.get)]
+def _switch(given: str | bool) -> bool | None:
+    return {"true": True, "false": False}.get(str(given).lower())
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
 LogLevel = Annotated[str, _choice(*LEVELS), Variable(environment.LOG_LEVEL)]
 LogFormat = Annotated[str, _choice(*FORMATS), Variable(environment.LOG_FORMAT)]
