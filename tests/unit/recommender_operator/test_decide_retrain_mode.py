@@ -187,5 +187,10 @@ def test_ready_says_what_serves_and_not_what_failed() -> None:
     assert decision is not None
     assert world.condition("UpToDate") == ("False", decision.reason)
     assert decision.message in world.message("UpToDate")
+    # One place has the numbers: others name it.
+    assert world.condition("Progressing") == ("False", decision.reason)
+    assert decision.message not in world.message("Progressing")
+    assert "UpToDate has the numbers" in world.message("Progressing")
+    assert decision.message not in world.message("Reconciling")
     assert world.condition("Ready") == ("True", "Serving")
     assert world.message("Ready") == f"{first} is ready"
