@@ -1,6 +1,7 @@
 """The reference pages, made from the definitions and the command lines themselves.
 
-    python -m tests.reference_pages        writes docs/reference/ and docs/figures.md
+    python -m tests.reference_pages        writes docs/reference/, docs/figures.md and the
+                                           tables of docs/contracts/
 
 A unit test compares the pages with what this would write.
 """
@@ -11,13 +12,14 @@ import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from recommender_training.features import model_features
-from tests import figures
+from tests import contract_tables, figures
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -84,6 +86,7 @@ def pages() -> dict[Path, Callable[[], str]]:
         FOLDER / "commands.md": commands_page,
         FOLDER / "model-features.md": model_features_page,
         ROOT / "docs" / "figures.md": lambda: f"{GENERATED}\n{figures.page()}\n",
+        **{path: partial(contract_tables.page, path) for path in contract_tables.pages()},
     }
 
 

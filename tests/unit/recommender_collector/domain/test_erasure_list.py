@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from recommender_collector.domain import erasure_list
 from recommender_contract import erasures, ids
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "contracts" / "lake.md"
 
 
 def vectors() -> dict[int | str, str]:
-    """The digest of each user, from docs/contracts.md."""
+    """The digest of each user, from docs/contracts/lake.md."""
     rows = re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{32})` \|$", PAGE.read_text(), re.MULTILINE)
     return {json.loads(user): digest for user, digest in rows}
 
