@@ -313,7 +313,7 @@ def commands_page() -> str:
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = COLUMNS
     try:
-        lines = [GENERATED, "# Commands", ""]
+        lines = [GENERATED, "# Commands", "A command also takes the options of those above it.\n"]
         for parser in _parsers():
             lines += _command(parser, level=2)
     finally:
@@ -332,14 +332,22 @@ def _parsers() -> list[argparse.ArgumentParser]:
     return [kubectl.parser(), training.parser(), simulate.parser()]
 
 
-def _command(parser: argparse.ArgumentParser, level: int) -> list[str]:
+def _command(
+    parser: argparse.ArgumentParser, level: int, above: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return the help of a command and of those below it, without the options of those above."""
+    own = {
+        action.option_strings[-1]: action for action in parser._actions if action.option_strings
+    }
+    for name in above & set(own):
+        own[name].help = argparse.SUPPRESS
     text = "\n".join(line.rstrip() for line in parser.format_help().splitlines())
     lines = [f"{'#' * level} {parser.prog}", "```text", text, "```", ""]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             seen = {id(each): each for each in action.choices.values()}
             for each in seen.values():
-                lines += _command(each, level + 1)
+                lines += _command(each, level + 1, above | frozenset(own))
     return lines
 
 
