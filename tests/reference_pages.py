@@ -1,6 +1,7 @@
 """The reference pages, made from the definitions and the command lines themselves.
 
-    python -m tests.reference_pages        writes docs/reference/ and docs/figures.md
+    python -m tests.reference_pages        writes docs/reference/, docs/figures.md and the
+                                           tables of docs/contracts/
 
 A unit test compares the pages with what this would write.
 """
@@ -11,13 +12,14 @@ import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from recommender_training.features import model_features
-from tests import figures
+from tests import contract_tables, figures
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -84,6 +86,7 @@ def pages() -> dict[Path, Callable[[], str]]:
         FOLDER / "commands.md": commands_page,
         FOLDER / "model-features.md": model_features_page,
         ROOT / "docs" / "figures.md": lambda: f"{GENERATED}\n{figures.page()}\n",
+        **{path: partial(contract_tables.page, path) for path in contract_tables.pages()},
     }
 
 
@@ -310,7 +313,7 @@ def commands_page() -> str:
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = COLUMNS
     try:
-        lines = [GENERATED, "# Commands", ""]
+        lines = [GENERATED, "# Commands", "A command also takes the options of those above it.\n"]
         for parser in _parsers():
             lines += _command(parser, level=2)
     finally:
@@ -329,14 +332,22 @@ def _parsers() -> list[argparse.ArgumentParser]:
     return [kubectl.parser(), training.parser(), simulate.parser()]
 
 
-def _command(parser: argparse.ArgumentParser, level: int) -> list[str]:
+def _command(
+    parser: argparse.ArgumentParser, level: int, above: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return the help of a command and of those below it, without the options of those above."""
+    own = {
+        action.option_strings[-1]: action for action in parser._actions if action.option_strings
+    }
+    for name in above & set(own):
+        own[name].help = argparse.SUPPRESS
     text = "\n".join(line.rstrip() for line in parser.format_help().splitlines())
     lines = [f"{'#' * level} {parser.prog}", "```text", text, "```", ""]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             seen = {id(each): each for each in action.choices.values()}
             for each in seen.values():
-                lines += _command(each, level + 1)
+                lines += _command(each, level + 1, above | frozenset(own))
     return lines
 
 

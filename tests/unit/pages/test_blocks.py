@@ -23,7 +23,7 @@ from tests.pages.blocks import ROOT, Block
 
 #: Blocks by page and start, with the test that compares them, or the reason for none.
 UNCHECKED = {
-    ("docs/contracts.md", '{"experiment": "0a1b2c3d", "watermark"'):
+    ("docs/contracts/collector.md", '{"experiment": "0a1b2c3d", "watermark"'):
         "tests/unit/recommender_operator/test_experiment_contract.py",
     ("docs/notifications.md", '{\n  "schema"'):
         "tests/unit/recommender_operator/notifications/test_bodies.py",
