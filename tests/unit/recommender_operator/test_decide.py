@@ -56,7 +56,7 @@ def test_a_failing_version_loses_its_requests_before_anything_else_is_written() 
     stable = world.stable()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("UpToDate") == ("False", "AnalysisFailed")
     assert world.condition("Available") == ("True", "Serving")
@@ -71,7 +71,7 @@ def test_a_new_spec_supersedes_the_version_on_its_way() -> None:
     world.seed(3)
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
-    assert world.stages()[2] == "Superseded"
+    assert world.second_stage == "Superseded"
     world.settle()
     assert world.stages() == {17: "Promoted", 2: "Superseded", 3: "Promoted"}
 
@@ -94,7 +94,7 @@ def test_a_rolled_back_version_stays_rolled_back() -> None:
     world.settle()
     world.edit(history={"limit": 3})
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_two_rollbacks_in_a_row_lock_until_a_retry() -> None:
@@ -141,7 +141,7 @@ def test_a_version_that_waits_for_promotion_is_still_watched() -> None:
         world.reconcile()
     world.error_share[2] = 0.9
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 @pytest.mark.parametrize("mode", ["Auto", "Manual"])

@@ -49,7 +49,7 @@ def test_while_it_is_away_a_candidate_that_breaks_a_limit_is_still_rolled_back()
     world.reconcile()
     world.error_share[2] = 0.5
     world.watch(60)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_one_that_fails_again_and_again_is_given_up() -> None:
@@ -65,7 +65,7 @@ def test_one_that_fails_again_and_again_is_given_up() -> None:
     assert world.routing == PLAIN
     assert world.weight == 20
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 @pytest.mark.parametrize("weight", [10, 80])
@@ -99,7 +99,7 @@ def test_a_cause_that_all_share_while_it_is_away_is_not_the_candidates(weight: i
     world.error_share = {}
     world.services[deployment(world)].ctx(ready=True)
     world.watch(120)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
 
 
 def test_one_that_is_not_ready_at_the_next_step_is_left_out_of_it() -> None:
@@ -108,7 +108,7 @@ def test_one_that_is_not_ready_at_the_next_step_is_left_out_of_it() -> None:
     world.settle()
     (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
     assert [step.fresh_champion for step in second.status.steps] == [None, None, None]
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_one_that_stays_away_in_a_long_step_is_given_up_and_the_window_goes_on() -> None:
@@ -155,7 +155,7 @@ def test_one_whose_counters_stay_unread_loses_its_share_before_the_deadline_of_t
     assert world.routing == PLAIN
     assert any("has no counters (no pod answered)" in event.message for event in world.events)
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_the_deadline_of_a_step_begins_again_with_its_window() -> None:
@@ -164,9 +164,9 @@ def test_the_deadline_of_a_step_begins_again_with_its_window() -> None:
     world.watch(45)
     world.services[deployment(world)].ctx(ready=False)
     world.watch(50)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.watch(30)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 @pytest.mark.parametrize("kind", ["step/", "rollout/"])
@@ -197,10 +197,10 @@ def test_while_its_account_is_not_allowed_no_waiting_ends() -> None:
     account = {"scheduling": {"serviceAccountName": "reader"}, "readyDeadlineSeconds": 60}
     world.edit(serving=account)
     world.watch(300)
-    assert (record(world).given_up, world.stages()[2], world.steps) == ("", "Canary", ())
+    assert (record(world).given_up, world.second_stage, world.steps) == ("", "Canary", ())
     world.platform = dataclasses.replace(world.platform, service_accounts=(("shop", ("reader",)),))
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert record(world).given_up == ""
 
 

@@ -170,7 +170,7 @@ def test_the_step_holds_until_the_experiment_decides(judge: Judge) -> None:
     until(world, lambda: experiment(world).final)
     judge.kind = Kind.ROLL_BACK
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert world.weights_of(2) == [10, 50, 100]
     assert "ExperimentWon" in reasons(world)
     won = next(e for e in world.events if e.reason == "ExperimentWon")
@@ -238,7 +238,7 @@ def test_a_lost_or_futile_experiment_is_rolled_back_and_only_the_lost_one_counts
 def test_a_guardrail_ends_the_ramp(judge: Judge) -> None:
     world = started()
     judge.kind = Kind.ROLL_BACK
-    until(world, lambda: world.stages()[2] == "RolledBack", looks=5)
+    until(world, lambda: world.second_stage == "RolledBack", looks=5)
     assert world.weights_of(2) == [10]
 
 
@@ -263,7 +263,7 @@ def test_a_promotion_also_needs_the_analysis(judge: Judge) -> None:
     judge.kind = Kind.FUTILE
     world.mute.clear()
     world.settle()
-    assert world.stages()[2] == "Promoted", "a fixed horizon is read once"
+    assert world.second_stage == "Promoted", "a fixed horizon is read once"
     assert len(judge.asked) == asked
 
 
@@ -284,9 +284,9 @@ def test_a_won_experiment_waits_for_the_analysis_until_its_deadline(
     world.mute.add(candidate(world))
     world.watch(250)
     assert experiment(world).verdict == "Promote"
-    assert world.stages()[2] == "Canary", "the deadline begins with the last look"
+    assert world.second_stage == "Canary", "the deadline begins with the last look"
     world.watch(120)
-    assert world.stages()[2] == stage
+    assert world.second_stage == stage
     assert reasons(world).count(reason) == 1
     told = next(event for event in world.events if event.reason == reason)
     assert "the users decided at 50 %, but the analysis did not pass within 300 s" in told.message
@@ -294,7 +294,7 @@ def test_a_won_experiment_waits_for_the_analysis_until_its_deadline(
         assert "Send more requests" in told.message
         world.mute.clear()
         world.settle()
-        assert world.stages()[2] == "Promoted"
+        assert world.second_stage == "Promoted"
 
 
 def test_a_won_experiment_that_waits_for_a_person_survives_looks_without_counters(
@@ -311,20 +311,20 @@ def test_a_won_experiment_that_waits_for_a_person_survives_looks_without_counter
         world.mute.clear()
         until(world, lambda: world.condition("AnalysisPassed")[1] == "AwaitingPromotion")
         world.watch(400)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.mute.add(candidate(world))
     world.watch(400)
-    assert world.stages()[2] == "RolledBack", "a new deadline begins when it no longer passes"
+    assert world.second_stage == "RolledBack", "a new deadline begins when it no longer passes"
 
 
 def test_a_manual_gate_still_waits_for_a_person(judge: Judge) -> None:
     world = measuring(rollout={"promotion": "Manual"})
     judge.kind = Kind.PROMOTE
     until(world, lambda: world.condition("AnalysisPassed")[1] == "AwaitingPromotion")
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.annotations["promote"] = "1"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 @pytest.mark.parametrize("kind", [Kind.INCONCLUSIVE, Kind.KEEP_RUNNING, Kind.BLOCKED])
@@ -342,7 +342,7 @@ def test_without_a_verdict_at_max_days_the_policy_decides(
     world = measuring(analysis=short | {"onDeadline": policy})
     judge.kind = kind
     world.watch(0.02 * 86400 + 60, every=30)
-    assert world.stages()[2] == stage
+    assert world.second_stage == stage
     assert reason in reasons(world)
     if policy == "Hold":
         assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
@@ -355,7 +355,7 @@ def test_the_deadline_of_the_analysis_does_not_end_an_experiment(judge: Judge) -
     world = measuring(analysis=short | {"onDeadline": "RollBack"})
     world.requests_per_second = 0
     world.watch(400)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     assert judge.kind is Kind.KEEP_RUNNING
 
 
@@ -364,11 +364,11 @@ def test_observe_reports_and_decides_nothing(judge: Judge) -> None:
     for kind in (Kind.PROMOTE, Kind.ROLL_BACK):
         judge.kind = kind
         world.watch(0.03 * 86400, every=30)
-        assert world.stages()[2] == "Canary"
+        assert world.second_stage == "Canary"
     assert "a person decides" in world.message("AnalysisPassed")
     world.annotations["promote"] = "1"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_the_first_version_has_no_experiment_because_there_is_nothing_to_compare(
@@ -397,9 +397,9 @@ def test_each_rollout_has_users_of_its_own(judge: Judge) -> None:
     first = experiment(world).id
     world.annotations["abort"] = "1"
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     world.annotations["retry"] = "2"
-    until(world, lambda: world.stages()[2] == "Canary" and users(world) is not None)
+    until(world, lambda: world.second_stage == "Canary" and users(world) is not None)
     assert experiment(world).id != first
     assert experiment(world).phases[0].number == 0
     assert judge.asked

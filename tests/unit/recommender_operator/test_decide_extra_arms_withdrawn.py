@@ -67,11 +67,11 @@ def test_a_look_that_withdraws_one_gives_the_candidate_nothing_before_it_is_reco
     decision = world.reconcile()
     assert isinstance(decision.actions[0], a.SetTraffic)
     assert experiment(world).arms[0].withdrawn
-    assert (world.route, world.stages()[2]) == (split, "Canary")
+    assert (world.route, world.second_stage) == (split, "Canary")
     assert decision.requeue_after is not None
     assert decision.requeue_after.total_seconds() == 1
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_deletion_protects_users_even_while_paused(judge: Judge) -> None:
@@ -84,7 +84,7 @@ def test_a_deletion_protects_users_even_while_paused(judge: Judge) -> None:
     assert withdrawn_on_the_route(world) == {cold}
     judge.kind = Kind.ROLL_BACK
     world.reconcile()
-    assert world.stages()[2] == "RolledBack", "the next look judges as before"
+    assert world.second_stage == "RolledBack", "the next look judges as before"
 
 
 @pytest.mark.parametrize("minutes", [16, -16])
@@ -137,7 +137,7 @@ def test_none_is_deployed_again_while_a_candidate_that_had_more_is_not_ready(
     assert cold not in world.services
     world.services[candidate].ctx(ready=True)
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_numbers_of_a_deleted_one_do_not_bring_it_back(judge: Judge) -> None:

@@ -147,7 +147,7 @@ def test_a_break_that_short_steps_missed_is_detected_after_the_promotion() -> No
     assert world.champion() == first
     assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("UpToDate") == ("False", "BrokenAfterPromotion")
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert world.status.retrain is None
 
 

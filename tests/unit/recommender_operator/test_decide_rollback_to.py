@@ -41,7 +41,7 @@ def test_after_a_rollback_to_the_spec_rolls_out_again_only_by_retry() -> None:
     world.settle()
     world.edit(history={"limit": 4})
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     world.annotations["retry"] = "1"
     world.settle()
     assert world.versions[world.stable()].spec.training.seed == 2
@@ -141,7 +141,7 @@ def test_rollback_to_ends_the_candidate() -> None:
     world.annotations["rollback-to"] = f"{champion}"
     world.settle()
     assert world.champion() == champion
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert world.route == {champion: 100}
 
 

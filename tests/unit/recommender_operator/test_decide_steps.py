@@ -16,7 +16,7 @@ def test_a_step_whose_candidate_gets_too_few_requests_is_held_at_its_deadline() 
     world.watch(400)
     world.reconcile()
     assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     for _ in range(3):
         world.tick()
         world.reconcile()
@@ -30,7 +30,7 @@ def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> 
     world.requests_per_second = 0
     world.watch(301)
     world.reconcile()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     world.settle()
     assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("UpToDate") == ("False", "InconclusiveAtDeadline")
@@ -48,7 +48,7 @@ def test_stray_requests_to_the_champion_at_weight_100_keep_no_verdict_from_a_qui
         world.reconcile()
         world.tick()
         world.services[champion].serve(1, {})
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_passed_step_that_waits_for_a_person_has_a_new_deadline_when_it_no_longer_passes() -> (
@@ -64,9 +64,9 @@ def test_a_passed_step_that_waits_for_a_person_has_a_new_deadline_when_it_no_lon
     world.watch(1000)
     world.mute.add(world.status.candidate or "")
     world.watch(60)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.watch(400)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
@@ -81,7 +81,7 @@ def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
     assert world.versions[candidate].status.weight == 10
     world.mute.clear()
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_changing_numbers_are_written_once_per_interval_and_a_new_verdict_at_once() -> None:
