@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.search_settings import Sampler
@@ -24,13 +27,12 @@ from recommender_training.search.study import (
     Plan,
     Report,
     Study,
-    journal_lock,
-    repair_journal,
 )
 from tests.search_objectives import (
     Deadly,
     Judge,
     Unusable,
+    bowl,
     judge,
     plan,
 )
@@ -44,14 +46,20 @@ def search(path: Path, how: Plan, objective: Objective = judge) -> tuple[Outcome
     return workers.search_in_workers(path, how, lambda: objective)
 
 
+def trials(path: Path) -> list[FrozenTrial]:
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    return optuna.load_study(study_name=None, storage=storage).trials
+
+
 def dying(after: int) -> Objective:
-    """Ends the process during the trial after this many."""
+    """Ends the process in the middle of the trial after this many."""
     seen = 0
 
     def objective(params: Params, report: Report) -> Sequence[float]:
         nonlocal seen
         seen += 1
         if seen > after:
+            report(1, bowl(params))
             raise Killed
         return judge(params, report)
 
@@ -107,8 +115,7 @@ def test_a_killed_search_resumes_to_the_same_result(
     path = tmp_path / "killed.journal"
     with pytest.raises(Killed):
         search(path, plan(sampler, 10), dying(after))
-    (open_trial,) = Study(path, plan(sampler, 10))._trials(TrialState.RUNNING)
-    assert open_trial.user_attrs["index"] == after
+    assert [t.number for t in trials(path) if t.state is TrialState.RUNNING] == [after]
     assert search(path, plan(sampler, 10)) == whole
 
 
@@ -238,7 +245,6 @@ def test_an_unfinished_line_of_the_journal_is_removed(tmp_path: Path) -> None:
         file.write(b'{"op_code":4,"worker')
     assert search(path, plan(trials=3)) == whole
     assert search(path, plan(trials=5))[:3] == whole
-    repair_journal(tmp_path / "none.journal")
 
 
 def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
@@ -254,19 +260,21 @@ def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
 
 
 def _hold(path: Path, held: multiprocessing.synchronize.Event) -> None:
-    with journal_lock(path):
+    with workers.only_search(path):
         held.set()
         signal.pause()
 
 
-def test_a_second_search_waits_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
+def test_a_second_search_waits_and_a_killed_one_blocks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = multiprocessing.get_context("fork")
-    held, path = context.Event(), tmp_path / "a.lock"
+    held, path = context.Event(), tmp_path / "a.journal"
     other = context.Process(target=_hold, args=(path, held))
     other.start()
     assert held.wait(30)
-    with journal_lock(path, other.kill):
-        pass
+    monkeypatch.setattr(workers, "say", lambda text: other.kill() if "waiting" in text else None)
+    assert len(search(path, plan(trials=2))) == 2
     other.join()
     assert other.exitcode == -signal.SIGKILL
 
@@ -277,10 +285,7 @@ def test_the_trial_of_a_killed_worker_is_retried_by_another(tmp_path: Path) -> N
     assert (tmp_path / "killed").exists()
     assert [outcome.index for outcome in found] == list(range(5))
     assert {outcome.state for outcome in found} <= {"Complete", "Pruned"}
-    tries = Study(path, how)._by_index()
-    (lost,) = [tries for tries in tries.values() if len(tries) > 1]
-    assert lost[0].state is TrialState.FAIL
-    assert lost[0].params == lost[1].params
+    assert [trial.user_attrs.get("lost", 0) for trial in trials(path)].count(1) == 1
 
 
 def test_a_worker_without_its_parent_ends_and_its_trial_is_retried(tmp_path: Path) -> None:
@@ -288,14 +293,14 @@ def test_a_worker_without_its_parent_ends_and_its_trial_is_retried(tmp_path: Pat
     with pytest.raises(SystemExit) as caught:
         workers._process(path, how, Judge(), "orphan", parent=-1)
     assert caught.value.code == 1
-    assert [t.state for t in Study(path, how)._by_index()[0]] == [TrialState.RUNNING]
+    assert [trial.state for trial in trials(path)] == [TrialState.RUNNING]
     workers._process(path, how, Judge(), "other", parent=os.getppid())
     assert [o.index for o in Study(path, how).outcomes()] == [1, 2], "that of the orphan is open"
     assert len(search(path, plan(trials=3))) == 3
 
 
 def test_a_worker_that_dies_before_its_first_trial_ends_the_search(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="ended with 3 before its first trial"):
+    with pytest.raises(RuntimeError, match="ended with 3 outside a trial"):
         workers.search_in_workers(
             tmp_path / "a.journal", plan(parallelism=2, trials=2), Unusable()
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 from recommender_operator.api import report as operator_report
@@ -23,7 +24,7 @@ from recommender_training.pipeline import training
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose_configuration
 from recommender_training.search.objective import FoldLoss, FromLake, Source
-from recommender_training.search.study import Pruned, Report
+from recommender_training.search.study import Report
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 
@@ -173,9 +174,9 @@ def test_a_step_reports_the_mean_of_the_folds_and_pruning_ends_the_fit(data: Dat
     assert steps[-1][1] == pytest.approx(sum(losses) / 2)
 
     def prune(step: int, loss: float) -> None:
-        raise Pruned
+        raise optuna.TrialPruned
 
-    with pytest.raises(Pruned):
+    with pytest.raises(optuna.TrialPruned):
         objective({}, prune)
 
 

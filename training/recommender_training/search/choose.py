@@ -11,7 +11,6 @@ from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.progress import say
 from recommender_training.config import search_space
-from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
@@ -30,7 +29,6 @@ class Choice:
     """A finished search."""
 
     config: TrainingConfig  # with the chosen hyperparameters
-    settings: SearchSettings
     plan: Plan
     folds: tuple[Split, ...]
     outcomes: tuple[Outcome, ...]
@@ -47,10 +45,9 @@ class Choice:
         first = None
         if bundle is not None and bundle.deep is not None:
             first = (bundle.deep, bundle.log)
-        found = seeds.spread(prepared, self.config, self.settings.seeds, threads, first)
-        return {
-            "search": results.section(self.settings, self.plan, self.folds, self.outcomes, found)
-        }
+        count = self.plan.settings.seeds
+        found = seeds.spread(prepared, self.config, count, threads, first)
+        return {"search": results.section(self.plan, self.folds, self.outcomes, found)}
 
     def forget(self) -> None:
         """Remove the journal; the report keeps the results."""
@@ -70,9 +67,11 @@ def choose_configuration(
     settings = config.search
     assert settings is not None
     parts, known = folds.of_past(data, settings.folds)
-    plan = _plan(config, settings)
+    space = search_space.dimensions(settings.space, config.hyperparameters)
+    first = search_space.inside(space, config.hyperparameters)
+    plan = Plan(settings, space, config.seed, first)
     journal = folder / f"{_identity(source, config, threads)}.journal"
-    names = ", ".join(dimension.name for dimension in plan.space)
+    names = ", ".join(dimension.name for dimension in space)
     say(f"search: {settings.sampler.value} over {names}; {len(parts)} folds; journal {journal}")
 
     def objective() -> Objective:
@@ -86,21 +85,7 @@ def choose_configuration(
     chosen = config.model_copy(
         update={"hyperparameters": search_space.apply(config.hyperparameters, found.params)}
     )
-    return Choice(chosen, settings, plan, parts, outcomes, journal)
-
-
-def _plan(config: TrainingConfig, settings: SearchSettings) -> Plan:
-    found = search_space.dimensions(settings.space, config.hyperparameters)
-    return Plan(
-        space=found,
-        sampler=settings.sampler,
-        trials=settings.trials,
-        seconds=settings.seconds,
-        parallelism=settings.parallelism,
-        pruning=settings.pruning,
-        seed=config.seed,
-        first=search_space.inside(found, config.hyperparameters),
-    )
+    return Choice(chosen, plan, parts, outcomes, journal)
 
 
 def _identity(source: Source, config: TrainingConfig, threads: int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.search_space import Dimension
 from recommender_training.data import time_format
 from recommender_training.data.splits import Split
@@ -40,7 +39,6 @@ def counted(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 
 def section(
-    settings: SearchSettings,
     plan: Plan,
     folds: Sequence[Split],
     outcomes: Sequence[Outcome],
@@ -49,6 +47,7 @@ def section(
     """Return the section `search` of report.json, without times, so that it is reproducible."""
     chosen = best(outcomes)
     given = outcomes[0] if outcomes[0].params == plan.first else None
+    settings = plan.settings
     return {
         "sampler": settings.sampler.value,
         "pruning": settings.pruning,

@@ -1,6 +1,6 @@
-"""Samplers and pruner of the search, based on Optuna.
+"""Sampler and pruner of the search, based on Optuna.
 
-Each trial has its own sampler, seeded by the search's seed and the trial's index, so that an
+Each trial has its own sampler, seeded by the search's seed and the trial's number, so that an
 interrupted search draws the same trials.
 """
 
@@ -43,28 +43,35 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     return optuna.distributions.FloatDistribution(dimension.low, dimension.high, log=dimension.log)
 
 
-class Fixed(BaseSampler):
-    """Returns given values: a point of a grid, or those of an earlier trial."""
+class SeededSampler(BaseSampler):
+    """Returns the given configurations in order, then draws by TPE or at random."""
 
-    def __init__(self, params: Params) -> None:
-        self._params = params
+    def __init__(
+        self, kind: Sampler, seed: int, space: Sequence[Dimension], given: Sequence[Params]
+    ) -> None:
+        self._kind, self._seed, self._given = kind, seed, given
+        self._distributions = distributions(space)
 
     def infer_relative_search_space(
         self,
         study: optuna.Study,  # noqa: ARG002
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
-        """Return an empty joint space."""
-        return {}
+        """Return the whole space: all values of a trial are drawn together."""
+        return self._distributions
 
     def sample_relative(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return an empty joint sample."""
-        return {}
+        """Return the values of a trial, which depend on its number and the finished trials."""
+        if trial.number < len(self._given):
+            return dict(self._given[trial.number])
+        own = self._of_trial(trial.number)
+        drawn = own.sample_relative(study, trial, own.infer_relative_search_space(study, trial))
+        for name, distribution in search_space.items():
+            if name not in drawn and not distribution.single():
+                drawn[name] = own.sample_independent(study, trial, name, distribution)
+        return drawn
 
     def sample_independent(
         self,
@@ -73,16 +80,14 @@ class Fixed(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,  # noqa: ARG002
     ) -> Any:
-        """Return the given value."""
-        return self._params[param_name]
+        """Refuse a hyperparameter outside the space."""
+        raise KeyError(param_name)
 
-
-def sampler(kind: Sampler, seed: int, index: int) -> BaseSampler:
-    """Return the sampler of the trial with this index, TPE or random."""
-    own = int(np.random.SeedSequence((seed, index)).generate_state(1)[0])
-    if kind is Sampler.RANDOM:
-        return optuna.samplers.RandomSampler(seed=own)
-    return optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own)
+    def _of_trial(self, number: int) -> BaseSampler:
+        seed = int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
+        if self._kind is Sampler.RANDOM:
+            return optuna.samplers.RandomSampler(seed=seed)
+        return optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
 
 
 class MedianAtStep(BasePruner):

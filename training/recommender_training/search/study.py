@@ -1,70 +1,32 @@
-"""The study of a search: a journal file that several processes share and that survives a kill.
+"""The study of a search: Optuna's journal file, which workers share and which survives a kill.
 
-Optuna numbers trials. A configuration also has an index, since a failed one is retried under a new
-number. With one worker, the results depend only on settings, seed and data, regardless of
-interruptions.
+With one worker, the results depend only on settings, seed and data, regardless of interruptions.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from recommender_training.common.errors import InputError
 from recommender_training.config import search_space as spaces
-from recommender_training.config.search_settings import Sampler
+from recommender_training.config.search_settings import Sampler, SearchSettings
 from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
-
-
-@contextlib.contextmanager
-def journal_lock(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock at `path`; the kernel releases it when the process ends for any reason.
-
-    Calls `waiting` once if another process holds the lock.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waiting is not None:
-                waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def repair_journal(path: Path) -> None:
-    """Remove an unfinished last line of a journal, left by a full disk or a kill."""
-    if not path.exists():
-        return
-    text = path.read_bytes()
-    whole = text.rfind(b"\n") + 1
-    if whole < len(text):
-        with path.open("r+b") as file:
-            file.truncate(whole)
-
 
 #: Attempts for a configuration whose worker dies.
 ATTEMPTS = 2
 _NAME = "search"
 
-
-class Pruned(Exception):  # noqa: N818 - an outcome, not an error
-    """Raised to prune a trial."""
-
-
-#: Takes a step and the loss so far; raises Pruned if the trial should end.
+#: Takes a step and the loss so far; raises optuna.TrialPruned if the trial should end.
 Report = Callable[[int, float], None]
 #: Returns the loss of a configuration on each fold; their mean is the value of the trial.
 Objective = Callable[[Params, Report], Sequence[float]]
@@ -72,20 +34,16 @@ Objective = Callable[[Params, Report], Sequence[float]]
 
 @dataclass(frozen=True)
 class Plan:
-    """Space and budget of a search."""
+    """Settings and space of a search."""
 
+    settings: SearchSettings
     space: tuple[Dimension, ...]
-    sampler: Sampler
-    trials: int
-    seconds: int | None
-    parallelism: int
-    pruning: bool
     seed: int
     first: Params | None  # the first configuration, unless the sampler is a grid
 
     def given(self) -> list[Params]:
         """Return the configurations that are not drawn: a whole grid, or the first one."""
-        if self.sampler is Sampler.GRID:
+        if self.settings.sampler is Sampler.GRID:
             return spaces.grid(self.space, self.seed)
         return [] if self.first is None else [self.first]
 
@@ -103,68 +61,55 @@ class Outcome:
 
 
 class Study:
-    """The trials of a search, by index."""
+    """The trials of a search."""
 
     def __init__(
         self, path: Path, plan: Plan, clock: Callable[[], float] = time.monotonic
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self.plan, self._clock = path, plan, clock
-        self._given = plan.given()
-        grid = plan.sampler is Sampler.GRID
-        self._budget = min(plan.trials, len(self._given)) if grid else plan.trials
-        self._distributions = sampling.distributions(plan.space)
+        self._plan, self._clock, given = plan, clock, plan.given()
+        settings = plan.settings
+        grid = settings.sampler is Sampler.GRID
+        #: Number of configurations to try, if the time allows.
+        self.budget = min(settings.trials, len(given)) if grid else settings.trials
+        self._storage = JournalStorage(
+            JournalFileBackend(str(path), JournalFileOpenLock(str(path)))
+        )
         self._study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(path))),
+            storage=self._storage,
             study_name=_NAME,
-            pruner=sampling.pruner(plan.pruning),
+            sampler=sampling.SeededSampler(settings.sampler, plan.seed, plan.space, given),
+            pruner=sampling.pruner(settings.pruning),
             load_if_exists=True,
         )
-        self._opened = clock()
-        self._before = self._spent_by_others()
-
-    @property
-    def budget(self) -> int:
-        """Number of configurations to try, if the time allows."""
-        return self._budget
-
-    def give_up(self, worker: str | None = None) -> int:
-        """Mark the running trials of a dead worker (None: all workers) as failed; count them."""
-        running = [
-            trial
-            for trial in self._trials(TrialState.RUNNING)
-            if worker is None or trial.user_attrs.get("worker") == worker
-        ]
-        for trial in running:
-            self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        return len(running)
+        self._started = clock() - self._spent()
 
     def ask(self, worker: str) -> optuna.Trial | None:
         """Start the next configuration; return None if the budget is used up."""
-        with self._exclusive():
-            known = self._by_index()
-            again = self._to_repeat(known)
-            index = max(known, default=-1) + 1 if again is None else again
-            if again is None and (index >= self._budget or self._late()):
-                return None
-            self._study.sampler = self._sampler(index, known)
-            trial = self._study.ask(self._distributions)
-            trial.set_user_attr("worker", worker)
-            trial.set_user_attr("index", index)
-            return trial
+        seconds = self._plan.settings.seconds
+        if seconds is not None and self._clock() - self._started >= seconds:
+            return None
+        trial = self._study.ask(sampling.distributions(self._plan.space))
+        if trial.number >= self.budget:
+            self._set_state(trial.number, TrialState.WAITING)
+            return None
+        trial.set_user_attr("worker", worker)
+        return trial
 
     def run(self, trial: optuna.Trial, objective: Objective) -> None:
         """Evaluate a configuration and record the result."""
+        # An attempt before this one may have reported the first steps.
+        reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values.keys()
 
         def report(step: int, loss: float) -> None:
-            trial.report(loss, step)
+            if step not in reported:
+                trial.report(loss, step)
             if trial.should_prune():
-                raise Pruned
+                raise optuna.TrialPruned
 
         try:
-            losses = objective(self.params(trial), report)
-        except Pruned:
+            losses = objective(self._params(trial), report)
+        except optuna.TrialPruned:
             self._study.tell(trial, state=TrialState.PRUNED)
         except InputError as error:
             if error.reason != "TrainingDiverged":
@@ -175,80 +120,53 @@ class Study:
             trial.set_user_attr("folds", list(losses))
             self._study.tell(trial, fmean(losses))
 
-    def params(self, trial: optuna.Trial | FrozenTrial) -> Params:
-        """Return the hyperparameters of a trial."""
-        return sampling.params_of(trial.params, self.plan.space)
+    def release(self, worker: str | None = None) -> int:
+        """Queue the running trials of a dead worker (None: of all workers) again; count them.
 
-    def started(self, worker: str) -> bool:
-        """Return True if this worker has started any configuration."""
-        return any(trial.user_attrs.get("worker") == worker for trial in self._trials())
+        A trial that has had its attempts fails.
+        """
+        running = [
+            trial
+            for trial in self._study.get_trials(states=(TrialState.RUNNING,))
+            if worker is None or trial.user_attrs.get("worker") == worker
+        ]
+        for trial in running:
+            lost = trial.user_attrs.get("lost", 0) + 1
+            self._storage.set_trial_user_attr(self._id(trial.number), "lost", lost)
+            state = TrialState.FAIL if lost >= ATTEMPTS else TrialState.WAITING
+            self._set_state(trial.number, state)
+        return len(running)
 
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Return the result of each finished configuration, by index."""
-        return tuple(
-            self._outcome(index, tries[-1])
-            for index, tries in sorted(self._by_index().items())
-            if tries[-1].state.is_finished()
-        )
+        """Return the result of each finished configuration, in order."""
+        trials = self._study.get_trials(deepcopy=False)
+        return tuple(self._outcome(trial) for trial in trials if trial.state.is_finished())
 
-    def _outcome(self, index: int, trial: FrozenTrial) -> Outcome:
+    def _outcome(self, trial: FrozenTrial) -> Outcome:
         state = {TrialState.COMPLETE: "Complete", TrialState.PRUNED: "Pruned"}.get(trial.state)
         if trial.user_attrs.get("diverged"):
             state = "Diverged"
         return Outcome(
-            index=index,
+            index=trial.number,
             state=state or "Failed",
             loss=trial.value if state in ("Complete", "Pruned") else None,
             folds=tuple(trial.user_attrs.get("folds", ())),
-            params=self.params(trial),
+            params=self._params(trial),
             steps=len(trial.intermediate_values),
         )
 
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=states or None)
+    def _params(self, trial: optuna.Trial | FrozenTrial) -> Params:
+        return sampling.params_of(trial.params, self._plan.space)
 
-    def _by_index(self) -> dict[int, list[FrozenTrial]]:
-        """Return the trials of each configuration, in order."""
-        found: dict[int, list[FrozenTrial]] = {}
-        for trial in self._trials():
-            if "index" in trial.user_attrs:
-                found.setdefault(trial.user_attrs["index"], []).append(trial)
-        return found
+    def _id(self, number: int) -> int:
+        study = self._storage.get_study_id_from_name(_NAME)
+        return self._storage.get_trial_id_from_study_id_trial_number(study, number)
 
-    @staticmethod
-    def _to_repeat(known: dict[int, list[FrozenTrial]]) -> int | None:
-        lost = [
-            index
-            for index, tries in known.items()
-            if len(tries) < ATTEMPTS and tries[-1].state is TrialState.FAIL
-        ]
-        return min(lost, default=None)
+    def _set_state(self, number: int, state: TrialState) -> None:
+        self._storage.set_trial_state_values(self._id(number), state)
 
-    def _sampler(
-        self, index: int, known: dict[int, list[FrozenTrial]]
-    ) -> optuna.samplers.BaseSampler:
-        if index in known:
-            return sampling.Fixed(known[index][-1].params)
-        if index < len(self._given):
-            return sampling.Fixed(self._given[index])
-        return sampling.sampler(self.plan.sampler, self.plan.seed, index)
-
-    def _late(self) -> bool:
-        """Return True if the time is used up, including the trials of earlier runs."""
-        if self.plan.seconds is None:
-            return False
-        return self._before + self._clock() - self._opened >= self.plan.seconds
-
-    def _spent_by_others(self) -> float:
-        took = [
-            trial.duration.total_seconds()
-            for trial in self._trials(TrialState.COMPLETE, TrialState.PRUNED)
-            if trial.duration is not None
-        ]
-        return sum(took) / self.plan.parallelism
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Let one process at a time check the budget and start a configuration."""
-        with journal_lock(self._path.with_suffix(".ask")):
-            yield
+    def _spent(self) -> float:
+        """Return the seconds that earlier runs have used."""
+        done = self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+        took = [trial.duration.total_seconds() for trial in done if trial.duration is not None]
+        return sum(took) / self._plan.settings.parallelism

@@ -97,7 +97,8 @@ def test_every_drawn_value_is_inside_the_limits_and_is_accepted(
     applied = search_space.apply(GIVEN, {name: rounded})
     assert applied.model_dump(by_alias=True)[name] == rounded
     if kind is not Sampler.GRID:
-        study = optuna.create_study(sampler=sampling.sampler(kind, 3, int(place * 1000)))
+        sampler = sampling.SeededSampler(kind, int(place * 1000), [found], [])
+        study = optuna.create_study(sampler=sampler)
         drawn = study.ask(sampling.distributions([found])).params
         assert found.holds(sampling.params_of(drawn, [found])[name])
 
