@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 
 import pytest
 import yaml
+from pydantic.alias_generators import to_camel
 
 from recommender_operator.adapters import kinds, model_caches
+from recommender_operator.api.spec_pod_template import PodMetadata, PodSpec, PodTemplate
 from recommender_operator.controller import kube
 from tests.chart import (
     CHART,
@@ -237,15 +240,32 @@ def test_policies_deny_hold_the_operators_account_alone_and_fail_closed() -> Non
     policies, bindings = of_kind("everything", POLICY), of_kind("everything", BINDING)
     account = f"system:serviceaccount:recommender-system:{NAME}"
     for policy in policies:
-        (condition,) = policy["spec"]["matchConditions"]
-        assert condition["expression"] == f"request.userInfo.username == '{account}'"
         assert policy["spec"]["failurePolicy"] == "Fail"
+        (condition,) = policy["spec"]["matchConditions"]
+        if "podtemplates" in policy["metadata"]["name"]:
+            continue
+        assert condition["expression"] == f"request.userInfo.username == '{account}'"
         for validation in policy["spec"]["validations"]:
             assert "the recommender operator may not" in validation["messageExpression"]
-    assert len(policies) >= 8
+    assert len(policies) >= 9
     names = {policy["metadata"]["name"] for policy in policies}
     assert {binding["spec"]["policyName"] for binding in bindings} == names
     assert all(binding["spec"]["validationActions"] == ["Deny"] for binding in bindings)
+
+
+def test_the_policy_of_pod_templates_holds_everybody_who_changes_a_spec() -> None:
+    (policy,) = (
+        each
+        for each in of_kind("everything", POLICY)
+        if "podtemplates" in each["metadata"]["name"]
+    )
+    (condition,) = policy["spec"]["matchConditions"]
+    changed = "request.operation == 'CREATE' || object.spec != oldObject.spec"
+    assert condition["expression"] == changed
+    text = str(policy["spec"]["validations"])
+    for model in (PodTemplate, PodMetadata, PodSpec):
+        names = [to_camel(name) for name in model.model_fields]
+        assert f"k in {json.dumps(names, separators=(',', ':'))}" in text
 
 
 @pytest.mark.parametrize(

@@ -300,3 +300,45 @@ validations:
       variables.states.all(o, has(o.involvedObject.apiVersion) && o.involvedObject.apiVersion.startsWith('recommender.dev/'))
     {{- include "recommender-operator.refusal" "it speaks of an object that is not of recommender.dev" | nindent 4 }}
 {{- end -}}
+
+{{- /*
+The definition of RecommenderModel keeps all fields of pod templates, so that those that models may
+not set are refused here, and not dropped. Other pods are selected in the model's own namespace.
+*/ -}}
+{{- define "recommender-operator.podtemplatesPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [recommender.dev]
+      apiVersions: [v1alpha1]
+      operations: [CREATE, UPDATE]
+      resources: [recommendermodels]
+validations:
+{{- range $section := list "training" "serving" }}
+{{- $template := printf "object.spec.?%s.?podTemplate" $section }}
+{{- $name := printf "%s.podTemplate" $section }}
+{{- $parts := list
+  (dict "at" $template "name" $name "fields" (list "metadata" "spec"))
+  (dict "at" (printf "%s.?metadata" $template) "name" (printf "%s.metadata" $name)
+    "fields" (list "labels" "annotations"))
+  (dict "at" (printf "%s.?spec" $template) "name" (printf "%s.spec" $name)
+    "fields" (list "nodeSelector" "tolerations" "affinity" "serviceAccountName" "priorityClassName"))
+}}
+{{- range $parts }}
+  - expression: >-
+      {{ .at }}.orValue({}).all(k, k in {{ toJson .fields }})
+    messageExpression: >-
+      '{{ .name }}.' + {{ .at }}.orValue({}).filter(k, !(k in {{ toJson .fields }}))[0] + ' is not for a model to set: remove it. {{ .name }} takes {{ join ", " .fields }}'
+{{- end }}
+{{- $affinity := printf "%s.?spec.?affinity" $template }}
+  - expression: >-
+      {{ $affinity }}.orValue({}).all(k, type({{ $affinity }}.value()[k]) == map)
+    message: the parts of {{ $name }}.spec.affinity must be objects, as in a pod
+  - expression: >-
+      ['podAffinity', 'podAntiAffinity'].all(k,
+      {{ $affinity }}[?k].?requiredDuringSchedulingIgnoredDuringExecution.orValue([]).all(t,
+      !('namespaces' in t) && !('namespaceSelector' in t))
+      && {{ $affinity }}[?k].?preferredDuringSchedulingIgnoredDuringExecution.orValue([]).all(p,
+      !('namespaces' in p.podAffinityTerm) && !('namespaceSelector' in p.podAffinityTerm)))
+    message: a term of {{ $name }}.spec.affinity has namespaces or namespaceSelector; remove them, it selects pods of the namespace of the model alone
+{{- end }}
+{{- end -}}

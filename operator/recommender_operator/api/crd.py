@@ -101,7 +101,7 @@ def version() -> Json:
     # Where pods run is no part of a version.
     (served,) = definition["spec"]["versions"]
     spec = served["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    del spec["properties"]["training"]["properties"]["scheduling"]
+    del spec["properties"]["training"]["properties"]["podTemplate"]
     spec |= WHOLE
     return definition
 
