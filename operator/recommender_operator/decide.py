@@ -31,7 +31,12 @@ from recommender_operator.lifecycle import (
     training,
     workers,
 )
-from recommender_operator.monitoring import drift_monitor, holdout_gain, rollback_count
+from recommender_operator.monitoring import (
+    drift_monitor,
+    holdout_gain,
+    retrain_proposal,
+    rollback_count,
+)
 from recommender_operator.observed import Observed
 from recommender_operator.rollout import canary, deploy, smoke, user_assignment
 from recommender_operator.status import acceptance, erasures, model_status, settings_applied
@@ -79,6 +84,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             drift_monitor.monitor_drift,
             holdout_gain.measure_holdout,
             snapshots.take_snapshots,
+            retrain_proposal.set_condition,
             services.keep_services,
             workers.delete_unneeded_workers,
             serving_finalizer.hold_serving_versions,
