@@ -414,63 +414,6 @@ def test_the_operator_cannot_change_anything_else_of_a_model(
     assert message in reported
 
 
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-NEAR = {"labelSelector": {"matchLabels": {"a": "b"}}, "topologyKey": "zone"}
-ALONE = "has namespaces or namespaceSelector; remove them"
-
-
-def templated(space: str, section: str, template: Object) -> Object:
-    return rig.manifest(space, "templated", **{section: {"podTemplate": template}})
-
-
-@pytest.mark.parametrize("section", ["training", "serving"])
-@pytest.mark.parametrize(
-    ("template", "message"),
-    [
-        ({"template": {}}, ".template is not for a model to set: remove it"),
-        ({"metadata": {"name": "x"}}, ".metadata.name is not for a model to set"),
-        ({"spec": {"hostNetwork": True}}, ".spec.hostNetwork is not for a model to set"),
-        ({"spec": {"containers": []}}, ".spec.containers is not for a model to set"),
-        ({"spec": {"affinity": {"podAffinity": "x"}}}, "must be objects"),
-        ({"spec": {"affinity": {"podAffinity": {REQUIRED: "x"}}}}, DENIED),
-        *[
-            ({"spec": {"affinity": {kind: {when: [term]}}}}, ALONE)
-            for kind in ("podAffinity", "podAntiAffinity")
-            for field in ({"namespaces": ["other"]}, {"namespaceSelector": {}})
-            for when, term in (
-                (REQUIRED, {**NEAR, **field}),
-                (PREFERRED, {"weight": 1, "podAffinityTerm": {**NEAR, **field}}),
-            )
-        ],
-    ],
-)
-def test_nobody_creates_a_model_with_a_pod_template_of_more_than_its_fields(
-    section: str, template: Object, message: str, requests: Requests, space: str
-) -> None:
-    reported = rig.refusal(templated(space, section, template))
-    assert DENIED in reported
-    assert message in reported
-
-
-@pytest.mark.parametrize("section", ["training", "serving"])
-def test_a_pod_template_of_its_fields_is_allowed(
-    section: str, requests: Requests, space: str
-) -> None:
-    preferred = {"weight": 1, "podAffinityTerm": NEAR}
-    spec = {
-        "nodeSelector": {"pool": "gpu"},
-        "tolerations": [{"operator": "Exists"}],
-        "affinity": {"podAffinity": {REQUIRED: [NEAR], PREFERRED: [preferred]}},
-        "serviceAccountName": "trainer",
-        "priorityClassName": "batch",
-    }
-    metadata = {"labels": {"team": "web"}, "annotations": {"a": "b"}}
-    assert rig.refusal(templated(space, section, {"metadata": metadata, "spec": spec})) == ""
-    for nothing in ({}, {"spec": {}}, {"spec": {"affinity": {}}}):
-        assert rig.refusal(templated(space, section, nothing)) == ""
-
-
 def test_the_operator_cannot_change_events_about_other_objects(
     requests: Requests, space: str
 ) -> None:

@@ -137,17 +137,3 @@ def test_what_cannot_place_pods_is_rejected_with_its_field(
 ) -> None:
     body = changed(f"{section}.podTemplate", {part: given})
     assert message in refusal(lambda: server.create(body, dry_run="All"))
-
-
-def test_the_api_server_keeps_unknown_fields_for_the_operator_to_refuse(server: Server) -> None:
-    # A policy of the chart refuses unknown fields of the template itself, if it is installed.
-    body = changed("serving.podTemplate", {"spec": {"affinity": {"nodeAfinity": {}}}})
-    body["metadata"]["name"] = "kept"
-    body["spec"]["training"]["podTemplate"] = {"spec": {"tolerations": [{"kay": 3}]}}
-    created = server.create(body, dry_run="All", field_validation="Strict")
-    found = RecommenderModelSpec.model_validate(created["spec"])
-    for template, field in (
-        (found.training.pod_template, "podTemplate.spec.tolerations[0].kay 3: there is no such"),
-        (found.serving.pod_template, "podTemplate.spec.affinity.nodeAfinity {}: there is no such"),
-    ):
-        assert field in pod_scheduling.refusal("podTemplate", template)

@@ -1,7 +1,6 @@
 {{- /*
 One policy and its binding: (dict "root" $ "part" "jobs" "body" TEXT), TEXT being resourceRules,
-variables and validations. That of pod templates is for the writes of everybody who changes a spec:
-the operator must still be able to remove a finalizer. The names hold the release's namespace, as policies are cluster-scoped.
+variables and validations. The names hold the release's namespace, as policies are cluster-scoped.
 */ -}}
 {{- define "recommender-operator.policy" -}}
 {{- $name := printf "%s-%s.%s" (include "recommender-operator.rightsName" .root) .part .root.Release.Namespace -}}
@@ -15,13 +14,8 @@ metadata:
 spec:
   failurePolicy: Fail
   matchConditions:
-    {{- if eq .part "podtemplates" }}
-    - name: the-spec-is-new
-      expression: request.operation == 'CREATE' || object.spec != oldObject.spec
-    {{- else }}
     - name: the-operators-account
       expression: request.userInfo.username == 'system:serviceaccount:{{ .root.Release.Namespace }}:{{ include "recommender-operator.serviceAccountName" .root }}'
-    {{- end }}
   {{- .body | nindent 2 }}
 ---
 apiVersion: admissionregistration.k8s.io/v1

@@ -103,7 +103,7 @@ class ReconcileContext(RolloutState):
         #: Problems that prevent Jobs from starting.
         self.storage = storage_check.check_storage(observed)
         #: Refused pod templates and service accounts, which Jobs and services wait for.
-        self.accounts = pod_template_check.check_pod_templates(observed)
+        self.pod_templates = pod_template_check.check_pod_templates(observed)
         for name, smoke in observed.smokes.items():
             self.change(name, smoke=smoke)
 
@@ -117,7 +117,7 @@ class ReconcileContext(RolloutState):
         """
         if isinstance(action, StartJob) and self.storage.stops(action.kind):
             return
-        if self.accounts.stop(action):
+        if self.pod_templates.stop(action):
             return
         if action not in self._actions:
             self._actions.append(action)

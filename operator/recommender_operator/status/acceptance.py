@@ -47,7 +47,7 @@ def _accept(ctx: ReconcileContext) -> None:
 def _refusals(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
     hosting = ctx.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
-    refused = ctx.accounts.messages
+    refused = ctx.pod_templates.messages
     scaling = _refused_scaling(ctx) + _failed_scaling(ctx)
     return [*found, *_refused_server(ctx), *refused, *scaling]
 
