@@ -20,6 +20,7 @@ DENIED = "ValidatingAdmissionPolicy 'podtemplates.recommender.dev'"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 NEAR = {"labelSelector": {"matchLabels": {"a": "b"}}, "topologyKey": "zone"}
+ELSEWHERE: tuple[Json, ...] = ({"namespaces": ["other"]}, {"namespaceSelector": {}})
 ALONE = "has namespaces or namespaceSelector; remove them"
 SHAPE = "has a field that pods of models do not take, or a value of another type"
 #: Seconds until the API server enforces a policy.
@@ -87,7 +88,7 @@ def nodes(**requirement: object) -> Json:
         *[
             ({"spec": {"affinity": {kind: {when: [term]}}}}, ALONE)
             for kind in ("podAffinity", "podAntiAffinity")
-            for field in ({"namespaces": ["other"]}, {"namespaceSelector": {}})
+            for field in ELSEWHERE
             for when, term in (
                 (REQUIRED, {**NEAR, **field}),
                 (PREFERRED, {"weight": 1, "podAffinityTerm": {**NEAR, **field}}),
@@ -128,7 +129,8 @@ def test_a_pod_template_of_its_fields_is_allowed(section: str, server: Server) -
     }
     metadata = {"labels": {"team": "web"}, "annotations": {"a": "b"}}
     assert refused(server, section, {"metadata": metadata, "spec": spec}) == ""
-    for nothing in ({}, {"spec": {}}, {"spec": {"affinity": {}}}):
+    nothings: tuple[Json, ...] = ({}, {"spec": {}}, {"spec": {"affinity": {}}})
+    for nothing in nothings:
         assert refused(server, section, nothing) == ""
 
 
