@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands.add_parser("version", help="print the version")
-    commands.add_parser("crds", help="print the custom resource definitions as YAML")
+    commands.add_parser("crds", help="print the definitions and their policy as YAML")
     return parser
 
 
@@ -75,7 +75,7 @@ def _crds() -> int:
     # Imported here, because `run` does not need it.
     from recommender_operator.api import crd
 
-    for definition in crd.render_all().values():
+    for definition in crd.files().values():
         sys.stdout.write("---\n" + crd.to_yaml(definition))
     return OK
 

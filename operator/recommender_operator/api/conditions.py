@@ -177,6 +177,7 @@ class Reason(enum.StrEnum):
     HOST_NOT_ALLOWED = "HostNotAllowed"
     HOST_CONFLICT = "HostConflict"
     PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
+    INVALID_POD_TEMPLATE = "InvalidPodTemplate"
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     KEDA_NOT_AVAILABLE = "KedaNotAvailable"
     KEDA_TRIGGER_FAILED = "KedaTriggerFailed"

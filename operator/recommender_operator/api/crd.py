@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from recommender_contract.api_names import API_VERSION, GROUP
-from recommender_operator.api import rules
+from recommender_operator.api import pod_template_policy, rules
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.baseline import CounterBaselineSpec
 from recommender_operator.api.spec import RecommenderModelSpec
@@ -38,6 +38,13 @@ def render_all() -> dict[str, Json]:
     """Return the definitions by file name."""
     definitions = (recommender_model(), version(), baseline())
     return {f"{crd['metadata']['name']}.yaml": crd for crd in definitions}
+
+
+def files() -> dict[str, Json]:
+    """Return the definitions and the policy of pod templates, by file name."""
+    policy, binding = pod_template_policy.policies()
+    name = pod_template_policy.NAME
+    return {**render_all(), f"{name}.yaml": policy, f"{name}.binding.yaml": binding}
 
 
 def recommender_model() -> Json:
@@ -102,7 +109,7 @@ def version() -> Json:
     # Where pods run is no part of a version.
     (served,) = definition["spec"]["versions"]
     spec = served["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    del spec["properties"]["training"]["properties"]["scheduling"]
+    del spec["properties"]["training"]["properties"]["podTemplate"]
     spec |= WHOLE
     return definition
 
@@ -210,10 +217,10 @@ def to_yaml(definition: Json) -> str:
 
 
 def write(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Write all definitions to a folder and return their paths."""
+    """Write all files to a folder and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, definition in render_all().items():
+    for name, definition in files().items():
         path = folder / name
         path.write_text(to_yaml(definition), encoding="utf-8")
         paths.append(path)

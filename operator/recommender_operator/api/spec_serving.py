@@ -10,8 +10,8 @@ from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_autoscaling import AutoscalingSpec
 from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
+from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
-from recommender_operator.api.spec_scheduling import Scheduling
 
 
 class CallersSpec(ApiModel):
@@ -105,7 +105,7 @@ class ServingSpec(ApiModel):
         default=None,
         description="Adds pods to deployed versions under load; their number is fixed if absent.",
     )
-    scheduling: Scheduling | None = Field(
+    pod_template: PodTemplate | None = Field(
         default=None,
         description="Where the serving pods run, and as whom. A change replaces the pods of the "
         "deployed versions one by one.",

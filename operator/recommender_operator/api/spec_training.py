@@ -11,8 +11,8 @@ from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_export import ExportSpec
 from recommender_operator.api.spec_hyperparameters import Hyperparameters
 from recommender_operator.api.spec_mitigation import MitigationSpec
+from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.api.spec_resources import TrainingResources
-from recommender_operator.api.spec_scheduling import Scheduling
 from recommender_operator.api.spec_search import SearchSpec
 
 
@@ -107,7 +107,7 @@ class TrainingSpec(ApiModel):
         "More than one requires Kubeflow Trainer v2 and JobSet in the cluster, and an artifact "
         "store that all their nodes can mount.",
     )
-    scheduling: Scheduling | None = Field(
+    pod_template: PodTemplate | None = Field(
         default=None,
         description="Where the pods of all Jobs run, and as whom. It is no part of a version: a "
         "change applies to the Jobs that start afterwards.",

@@ -60,6 +60,8 @@ def _convert(node: Json, definitions: Json, *, defaults: bool) -> Json:
     elif isinstance(node.get("additionalProperties"), dict):
         child = _convert(node["additionalProperties"], definitions, defaults=defaults)
         schema |= {"additionalProperties": child, "maxProperties": MAX_PROPERTIES}
+    if node.get("additionalProperties") is True:
+        schema["x-kubernetes-preserve-unknown-fields"] = True
     if "items" in node:
         schema["items"] = _convert(node["items"], definitions, defaults=defaults)
         schema["x-kubernetes-list-type"] = "atomic"

@@ -37,7 +37,7 @@ from recommender_operator.api.version_requests import newest_requests
 from recommender_operator.context import (
     host_check,
     model_time,
-    service_account_check,
+    pod_template_check,
     storage_check,
 )
 from recommender_operator.context.rollout_state import ROLLING_OUT, RolloutState, ended_phases
@@ -102,8 +102,8 @@ class ReconcileContext(RolloutState):
         self.hosting = host_check.resolve_host(observed)
         #: Problems that prevent Jobs from starting.
         self.storage = storage_check.check_storage(observed)
-        #: Refused service accounts, which Jobs and services wait for.
-        self.accounts = service_account_check.check_service_accounts(observed)
+        #: Refused pod templates and service accounts, which Jobs and services wait for.
+        self.pod_templates = pod_template_check.check_pod_templates(observed)
         for name, smoke in observed.smokes.items():
             self.change(name, smoke=smoke)
 
@@ -117,7 +117,7 @@ class ReconcileContext(RolloutState):
         """
         if isinstance(action, StartJob) and self.storage.stops(action.kind):
             return
-        if self.accounts.stop(action):
+        if self.pod_templates.stop(action):
             return
         if action not in self._actions:
             self._actions.append(action)

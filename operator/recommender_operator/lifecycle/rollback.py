@@ -119,8 +119,9 @@ def _fitness(ctx: ReconcileContext, goal: _Goal) -> _Fitness:
 
 def _serve(ctx: ReconcileContext, goal: _Goal, service: ServiceState | None) -> _Fitness:
     """Deploy the target if it has no service; give up if it is not ready in time."""
-    if service is None and ctx.accounts.serving:
-        _give_up(ctx, goal, Reason.SERVICE_ACCOUNT_NOT_ALLOWED, ctx.accounts.serving)
+    if service is None and ctx.pod_templates.serving:
+        refused = ctx.pod_templates.serving
+        _give_up(ctx, goal, refused.reason, refused.message)
         return _Fitness.UNFIT
     if service is None:
         ctx.do(EnsureService(version=goal.target))

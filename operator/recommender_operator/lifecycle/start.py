@@ -82,7 +82,7 @@ def _create(ctx: ReconcileContext) -> None:
         spec_hash=ctx.desired_hash,
         data=ctx.spec.data,
         # Where its pods run is no part of a version: it may change.
-        training=ctx.desired_training.model_copy(update={"scheduling": None}),
+        training=ctx.desired_training.model_copy(update={"pod_template": None}),
         trigger=trigger[:1024],
         recalibration=ctx.recalibration,
     )

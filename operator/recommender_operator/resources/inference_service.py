@@ -26,7 +26,7 @@ from recommender_operator.resources import (
     disruption_budgets,
     experiment_contracts,
     labels,
-    scheduling,
+    pod_template,
     secret_files,
     security,
 )
@@ -266,7 +266,7 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
             "holdout",
             "impressions",
             "cache",
-            "scheduling",
+            "pod_template",
             "trending",
         },
     )
@@ -277,13 +277,13 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
 
 
 def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
-    placed = model.spec.serving.scheduling
+    placed = model.spec.serving.pod_template
     return {
         "minReplicas": replicas,
         "maxReplicas": replicas,
-        "labels": scheduling.pod_labels(placed, marks),
-        **scheduling.pod_annotations(placed),
-        **scheduling.pod(placed),
+        "labels": pod_template.pod_labels(placed, marks),
+        **pod_template.pod_annotations(placed),
+        **pod_template.pod(placed),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **security.pull_secrets(options),

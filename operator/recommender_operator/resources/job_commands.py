@@ -151,7 +151,7 @@ def _train(
 ) -> list[str]:
     settings = version.spec.training.dump()
     del settings["workers"]  # Workers read their group from the environment.
-    settings.pop("scheduling", None)
+    settings.pop("podTemplate", None)
     config = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return [
         "--lake", f"/store/{names.lake_path(model)}",

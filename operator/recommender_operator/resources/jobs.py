@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 
 from recommender_operator.api.spec import Resources, TrainingSpec
-from recommender_operator.api.spec_scheduling import Scheduling
+from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
-from recommender_operator.resources import job_commands, labels, names, scheduling, security
+from recommender_operator.resources import job_commands, labels, names, pod_template, security
 from recommender_operator.resources.folder_preparation import PREPARE, prepare
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
@@ -78,8 +78,8 @@ def job(
             **({"ttlSecondsAfterFinished": TTL_SECONDS} if expires else {}),
             "template": {
                 "metadata": {
-                    "labels": scheduling.pod_labels(placed, job_labels),
-                    **scheduling.pod_annotations(placed),
+                    "labels": pod_template.pod_labels(placed, job_labels),
+                    **pod_template.pod_annotations(placed),
                 },
                 "spec": _pod(
                     model, version, kind, inputs, command, resources, options, fs_group=fs_group
@@ -96,9 +96,9 @@ def _resources(training: TrainingSpec, kind: JobKind) -> Resources:
     return training.resources if kind is JobKind.TRAIN else SMALL
 
 
-def _placed(model: ModelObject, kind: JobKind) -> Scheduling | None:
-    wanted = model.spec.training.scheduling
-    return scheduling.of_removal(wanted) if kind is JobKind.REMOVE else wanted
+def _placed(model: ModelObject, kind: JobKind) -> PodTemplate | None:
+    wanted = model.spec.training.pod_template
+    return pod_template.of_removal(wanted) if kind is JobKind.REMOVE else wanted
 
 
 def _owners(model: ModelObject, version: VersionObject | None, kind: JobKind) -> list[Manifest]:
@@ -146,7 +146,7 @@ def _pod(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **scheduling.pod(_placed(model, kind)),
+        **pod_template.pod(_placed(model, kind)),
         **security.pull_secrets(options),
         "securityContext": {
             "runAsNonRoot": True,

@@ -35,7 +35,7 @@ def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
     """Return the hex digest (64 digits) of a version's inputs: data, training, retrain token.
 
     The schedule of snapshots does not create a version; data.version and data.asOf do.
-    Nor does where its pods run (training.scheduling).
+    Nor does where its pods run (training.podTemplate).
 
     Values at their defaults are excluded, so that a release of the operator that adds an optional
     field does not rename, and thereby retrain, all versions. For the same reason a format that was
@@ -54,7 +54,7 @@ def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
     content = {
         "data": source,
         "training": training.model_dump(
-            mode="json", by_alias=True, exclude_defaults=True, exclude={"scheduling"}
+            mode="json", by_alias=True, exclude_defaults=True, exclude={"pod_template"}
         ),
         "token": token,
     }

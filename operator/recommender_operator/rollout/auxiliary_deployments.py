@@ -18,7 +18,7 @@ def wait(
 ) -> tuple[datetime.datetime, str]:
     """Return since when an unready deployment is waited for, and why no longer (empty: it is)."""
     ctx.requeue(_POLL)
-    if ctx.service(name) is None and ctx.accounts.serving:
+    if ctx.service(name) is None and ctx.pod_templates.serving:
         return account_refusals.restarted(ctx, since), ""
     limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
     if not ctx.due(since, limit, _POLL):

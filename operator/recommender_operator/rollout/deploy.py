@@ -26,7 +26,7 @@ def deploy_version(ctx: ReconcileContext) -> None:
         ctx.move(version.name, VersionStage.DEPLOYING)
         return
     service = ctx.service(version.name)
-    refused = bool(ctx.accounts.serving)
+    refused = bool(ctx.pod_templates.serving)
     if service is not None and service.ready and (refused or not service.outdated):
         ctx.move(version.name, VersionStage.SMOKE_TESTING)
         return

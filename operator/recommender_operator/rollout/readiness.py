@@ -29,7 +29,7 @@ def holds(ctx: ReconcileContext, version: VersionObject) -> bool:
     if service is None:
         ctx.do(EnsureService(version=version.name))
     since = version.status.unready_since or ctx.time
-    refused = service is None and bool(ctx.accounts.serving)
+    refused = service is None and bool(ctx.pod_templates.serving)
     if refused and version.status.weight == 0:
         since = account_refusals.restarted(ctx, since)
     ctx.change(version.name, unready_since=since)

@@ -49,7 +49,7 @@ def _test(ctx: ReconcileContext, version: VersionObject) -> None:
         ctx.do(RunSmoke(version=version.name))
         ctx.requeue(_LOOK)
         return
-    if ctx.accounts.serving and ctx.service(version.name) is None:
+    if ctx.pod_templates.serving and ctx.service(version.name) is None:
         account_refusals.wait(ctx, version)
         return
     since = version.status.stage_since or ctx.time

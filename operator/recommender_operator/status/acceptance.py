@@ -47,9 +47,9 @@ def _accept(ctx: ReconcileContext) -> None:
 def _refusals(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
     hosting = ctx.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
-    refused = [(Reason.SERVICE_ACCOUNT_NOT_ALLOWED, message) for message in ctx.accounts.messages]
+    refused = ctx.pod_templates.messages
     scaling = _refused_scaling(ctx) + _failed_scaling(ctx)
-    return found + _refused_server(ctx) + refused + scaling
+    return [*found, *_refused_server(ctx), *refused, *scaling]
 
 
 def _failed_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:

@@ -10,9 +10,9 @@ from recommender_operator.observed import JobKind
 MAX_NAMED = 3
 #: Begins the scheduler's second sentence, about pods that could make room.
 _PREEMPTION = " preemption:"
-_SERVING = "lower serving.resources or serving.transformerResources, or change serving.scheduling"
-_TRAINING = "lower training.resources, or change training.scheduling"
-_OTHER_JOB = "change training.scheduling"
+_SERVING = "lower serving.resources or serving.transformerResources, or change serving.podTemplate"
+_TRAINING = "lower training.resources, or change training.podTemplate"
+_OTHER_JOB = "change training.podTemplate"
 
 
 def waits(ctx: ReconcileContext, version: str) -> str:

@@ -15,28 +15,28 @@ CHART = ROOT / "charts" / "recommender-operator"
 REMEDY = "run: python -m recommender_operator.api.crd"
 
 
-@pytest.mark.parametrize("name", sorted(crd.render_all()))
+@pytest.mark.parametrize("name", sorted(crd.files()))
 def test_the_manifest_is_the_rendered_model(name: str) -> None:
     committed = (ROOT / "manifests" / "crds" / name).read_text(encoding="utf-8")
-    assert committed == crd.to_yaml(crd.render_all()[name]), REMEDY
+    assert committed == crd.to_yaml(crd.files()[name]), REMEDY
 
 
 def test_nothing_else_lies_beside_the_manifests() -> None:
     found = {path.name for path in (ROOT / "manifests" / "crds").iterdir()}
-    assert found == set(crd.render_all())
+    assert found == set(crd.files())
 
 
-@pytest.mark.parametrize("name", sorted(crd.render_all()))
+@pytest.mark.parametrize("name", sorted(crd.files()))
 def test_the_chart_carries_the_same_definition(name: str) -> None:
     copies = sorted(CHART.rglob(name))
     assert copies, f"the chart has no {name}"
     for copy in copies:
-        assert copy.read_text(encoding="utf-8") == crd.to_yaml(crd.render_all()[name]), REMEDY
+        assert copy.read_text(encoding="utf-8") == crd.to_yaml(crd.files()[name]), REMEDY
 
 
 def test_writing_gives_the_rendered_files(tmp_path: pathlib.Path) -> None:
     written = crd.write(tmp_path)
-    assert {path.name: yaml.safe_load(path.read_text()) for path in written} == crd.render_all()
+    assert {path.name: yaml.safe_load(path.read_text()) for path in written} == crd.files()
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,10 @@ def test_one_whose_counters_are_too_many_for_a_window_is_given_up(
 def test_while_its_account_is_not_allowed_no_waiting_ends() -> None:
     world = waiting(serving={"readyDeadlineSeconds": 60})
     del world.services[deployment(world)]
-    account = {"scheduling": {"serviceAccountName": "reader"}, "readyDeadlineSeconds": 60}
+    account = {
+        "podTemplate": {"spec": {"serviceAccountName": "reader"}},
+        "readyDeadlineSeconds": 60,
+    }
     world.edit(serving=account)
     world.watch(300)
     assert (record(world).given_up, world.second_stage, world.steps) == ("", "Canary", ())

@@ -98,7 +98,7 @@ def test_a_job_whose_pod_fits_on_no_node_is_named(kind: JobKind, lower: bool) ->
     assert f"no node fits the Job {kind.value}: {FULL} {REST}. Add a node" in message
     # The others request what no field changes.
     assert ("lower training.resources" in message) is lower
-    assert "training.scheduling" in message
+    assert "training.podTemplate" in message
     assert "no node fits" in world.message("Progressing")
 
 

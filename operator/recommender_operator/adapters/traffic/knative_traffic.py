@@ -43,7 +43,7 @@ from recommender_operator.adapters.traffic.traffic_port import (
     TrafficView,
     service_state,
 )
-from recommender_operator.api import service_accounts
+from recommender_operator.api import pod_scheduling, service_accounts
 from recommender_operator.api.version import TERMINAL
 from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import PLAIN, ModelObject, Routing, ServiceState, TrafficState
@@ -56,7 +56,7 @@ from recommender_operator.resources import (
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import foreign, is_the_same, owned_by
 
-_ACCOUNT = "serviceAccountName"
+_PLACEMENT = ("serviceAccountName", "tolerations", "affinity")
 #: Annotation with the version that the stable version replaces as the latest.
 RETIRING = f"{GROUP}/retiring"
 
@@ -229,7 +229,7 @@ class KnativeTraffic:
             manifest["metadata"]["annotations"][RETIRING] = retiring
         namespace, name = subject.model.namespace, subject.model.name
         stored = await self._objects.read(INFERENCE_SERVICES, namespace, name, subject.claim)
-        _keep_stored_account(manifest, stored, subject.model, self._options)
+        _keep_stored_placement(manifest, stored, subject.model, self._options)
         return await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
     async def _complete(self, subject: Subject, service: Object) -> None:
@@ -285,22 +285,26 @@ def _on_its_way(subject: Subject, version: str) -> bool:
     return found is not None and found.status.stage not in TERMINAL
 
 
-def _keep_stored_account(
+def _keep_stored_placement(
     manifest: Object, stored: Object | None, model: ModelObject, options: Options
 ) -> None:
-    """Give a manifest the account of the stored object if that of the spec is refused.
+    """Give a manifest the account and placement of the stored object if the spec's are refused.
 
     Each write, also one that takes requests from a bad version, has the whole template. With a
-    refused account it could be rejected, or start pods as that account.
+    refused account or an invalid placement it could be rejected, or start pods as that account.
 
-    It also keeps the digest of the settings, so that the account is applied once it is allowed.
+    It also keeps the digest of the settings, so that the template is applied once it is allowed.
     """
-    placed = model.spec.serving.scheduling
-    wanted = placed.service_account_name if placed is not None else None
-    if not service_accounts.refusal("", wanted, model.namespace, options.service_accounts):
+    template = model.spec.serving.pod_template
+    if template is None or template.spec is None:
+        return
+    wanted, allowed = template.spec.service_account_name, options.service_accounts
+    refused = service_accounts.refusal("", wanted, model.namespace, allowed)
+    if not refused and not pod_scheduling.refusal("", template):
         return
     was: Object = stored or {"metadata": {}, "spec": {"predictor": {}}}
-    _copy(_ACCOUNT, was["spec"]["predictor"], manifest["spec"]["predictor"])
+    for field in _PLACEMENT:
+        _copy(field, was["spec"]["predictor"], manifest["spec"]["predictor"])
     notes = was["metadata"].get("annotations") or {}
     _copy(labels.SERVING_DIGEST, notes, manifest["metadata"]["annotations"])
 

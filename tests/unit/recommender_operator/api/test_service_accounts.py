@@ -2,7 +2,7 @@ import pytest
 
 from recommender_operator.api import service_accounts
 
-FIELD = "training.scheduling.serviceAccountName"
+FIELD = "training.podTemplate.spec.serviceAccountName"
 RULES = service_accounts.policy({"shop": ["trainer", "a.b"], "news": [f"n{i}" for i in range(9)]})
 
 

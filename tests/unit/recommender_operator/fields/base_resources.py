@@ -16,7 +16,7 @@ PODS = {
         {"weight": 5, "podAffinityTerm": POD_TERM},
     ],
 }
-SCHEDULING: Json = {
+PLACED: Json = {
     "nodeSelector": {"disk": "ssd"},
     "tolerations": [
         {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoExecute",
@@ -34,9 +34,11 @@ SCHEDULING: Json = {
         "podAffinity": PODS,
         "podAntiAffinity": PODS,
     },
-    "podLabels": {"team": "shop"},
-    "podAnnotations": {"team": "shop"},
 }  # fmt: skip
+POD_TEMPLATE: Json = {
+    "metadata": {"labels": {"team": "shop"}, "annotations": {"team": "shop"}},
+    "spec": PLACED,
+}
 #: One feature of each kind, with settings that go together.
 FEATURES: list[Json] = [
     {"name": "age", "kind": "Numeric", "minimum": 0, "maximum": 120, "edges": [18, 30]},
@@ -93,7 +95,7 @@ def data(mapping: Json, **more: Any) -> Json:
 SHOP: Json = {
     **data(MAPPING, window={"days": 30}),
     "training": {
-        "scheduling": SCHEDULING,
+        "podTemplate": POD_TEMPLATE,
         "search": {
             "sampler": "Grid", "space": {
                 "dropout": {"min": 0.1, "max": 0.3, "points": 4},
@@ -107,7 +109,7 @@ SHOP: Json = {
         "faultInjection": {"fault": "Latency"},
     },
     "serving": {
-        "scheduling": SCHEDULING,
+        "podTemplate": POD_TEMPLATE,
         "replicas": 3,
         "autoscaling": {
             "maxReplicas": 9, "engine": "KEDA", "targetRequestsInFlight": 4,

@@ -25,6 +25,8 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "memory": ("7Gi",),
     "cpuLimit": ("9",),
 }
+#: Of an object whose fields the schema leaves to the operator.
+OPEN = "x-kubernetes-preserve-unknown-fields"
 _COMMON = ("other", "another/*.csv", "shop-9", ";", "'", "movies-00000009")
 
 
@@ -100,6 +102,10 @@ def _candidates(name: str, node: Json, now: Any) -> Iterator[Any]:
         yield from (True, False)
     elif node["type"] in ("integer", "number"):
         yield from _numbers(node, now)
+    elif OPEN in node:
+        yield {}
+    elif OPEN in node.get("items", {}):
+        yield []
     elif node["type"] == "array":
         had = list(now or ())
         added = [v for v in _candidates(name, node["items"], None) if v not in had]

@@ -94,4 +94,4 @@ def test_a_field_changes_what_is_decided_or_said(field: str) -> None:
 def test_every_field_that_is_looked_for_exists() -> None:
     known = {leaves.shown(path) for path in LEAVES}
     assert known >= {*LIVES, *ELSEWHERE}
-    assert len(known) > 350, "the walk found only a part of the schema"
+    assert len(known) > 300, "the walk found only a part of the schema"

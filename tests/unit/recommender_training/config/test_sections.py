@@ -21,7 +21,7 @@ from recommender_training.config.training import (
 
 def test_operator_and_training_have_the_same_defaults() -> None:
     theirs = operator_spec.TrainingSpec().model_dump(mode="json", by_alias=True)
-    theirs.pop("scheduling")  # where pods run, which no training reads
+    theirs.pop("podTemplate")  # where pods run, which no training reads
     parsed = parse_config(json.dumps(theirs))
     assert parsed == TrainingConfig()
     ours = parsed.model_dump(mode="json", by_alias=True)

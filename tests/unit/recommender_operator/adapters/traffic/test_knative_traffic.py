@@ -375,17 +375,21 @@ async def test_no_order_of_calls_gives_a_share_to_another_version(
         assert sum(reported.values()) in (0, 100)
 
 
+def account(name: str) -> dict[str, Any]:
+    return {"podTemplate": {"spec": {"serviceAccountName": name}}}
+
+
 @pytest.mark.parametrize("before", [None, "default"])
 async def test_a_refused_account_neither_reaches_the_template_nor_holds_traffic(
     before: str | None,
 ) -> None:
     rig = Rig()
     if before is not None:
-        rig.model = model(serving={"scheduling": {"serviceAccountName": before}})
+        rig.model = model(serving=account(before))
     await rig.with_champion()
     await rig.ensure(V2)
     await rig.split(v1=50, v2=50)
-    rig.model = model(serving={"scheduling": {"serviceAccountName": "server"}})
+    rig.model = model(serving=account("server"))
     view = await rig.split(v1=100)
     predictor = rig.kube.find(INFERENCE_SERVICES, "movies")["spec"]["predictor"]
     assert predictor.get("serviceAccountName") == before
@@ -398,3 +402,20 @@ async def test_a_refused_account_neither_reaches_the_template_nor_holds_traffic(
     assert predictor["serviceAccountName"] == "server"
     assert not view.services[V2].outdated
     assert view.traffic.weights == {V1: 100}
+
+
+async def test_an_invalid_placement_keeps_the_former_one_and_holds_no_traffic() -> None:
+    rig = Rig()
+    former = [{"key": "team", "operator": "Exists"}]
+    rig.model = model(serving={"podTemplate": {"spec": {"tolerations": former}}})
+    await rig.with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=50, v2=50)
+    wrong = {"tolerations": [{"key": 3}], "affinity": {"podAffinity": "web"}}
+    rig.model = model(serving={"podTemplate": {"spec": wrong}})
+    view = await rig.split(v1=100)
+    predictor = rig.kube.find(INFERENCE_SERVICES, "movies")["spec"]["predictor"]
+    assert predictor["tolerations"] == former
+    assert "affinity" not in predictor
+    assert view.traffic.weights == {V1: 100}
+    assert view.services[V2].outdated

@@ -1,4 +1,4 @@
-"""A refused service account stops what would use it, and nothing else."""
+"""A refused pod template or service account stops what would use it, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from recommender_operator.actions import EnsureService, StartJob
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.status import Condition
-from recommender_operator.context import service_account_check
+from recommender_operator.context import pod_template_check
 from recommender_operator.observed import JobKind, Platform
 from tests.unit.recommender_operator.simulation.cluster import Service, spec
 from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
@@ -19,7 +19,7 @@ ALLOWED = Platform(service_accounts=(("team", ("trainer",)),))
 
 
 def world(section: str, name: str = "trainer") -> World:
-    return World(spec=spec(**{section: {"scheduling": {"serviceAccountName": name}}}))
+    return World(spec=spec(**{section: {"podTemplate": {"spec": {"serviceAccountName": name}}}}))
 
 
 def accepted(of: World) -> Condition:
@@ -35,7 +35,7 @@ def test_without_permission_no_job_starts_and_the_condition_names_the_remedy() -
     assert not refused.jobs
     found = accepted(refused)
     assert (found.status, found.reason) == ("False", Reason.SERVICE_ACCOUNT_NOT_ALLOWED)
-    assert "training.scheduling.serviceAccountName 'trainer'" in found.message
+    assert "training.podTemplate.spec.serviceAccountName 'trainer'" in found.message
     assert "scheduling.serviceAccounts" in found.message
     assert "No Job starts until then" in found.message
 
@@ -52,15 +52,32 @@ def test_once_the_administrator_lists_it_the_jobs_start() -> None:
 
 
 def test_a_refused_account_of_serving_stops_services_and_no_job() -> None:
-    found = service_account_check.check_service_accounts(world("serving").observe())
+    found = pod_template_check.check_pod_templates(world("serving").observe())
     assert found.serving
     assert not found.training
     assert found.stop(EnsureService(version="v"))
     assert not found.stop(StartJob(kind=JobKind.TRAIN, version="v", attempt=0, inputs={}))
 
 
+@pytest.mark.parametrize("section", ["training", "serving"])
+def test_a_template_that_no_pod_can_have_is_a_condition_and_waits_for_its_correction(
+    section: str,
+) -> None:
+    wrong = {"podTemplate": {"spec": {"affinity": {"podAffinity": "web"}}}}
+    refused = World(spec=spec(**{section: wrong}))
+    look(refused, LONG)
+    assert not (refused.jobs if section == "training" else refused.services)
+    found = accepted(refused)
+    assert (found.status, found.reason) == ("False", Reason.INVALID_POD_TEMPLATE)
+    assert f"{section}.podTemplate.spec.affinity.podAffinity 'web': " in found.message
+    refused.edit(**{section: {"podTemplate": {"spec": {"affinity": {}}}}})
+    refused.settle()
+    assert accepted(refused).status == "True"
+    assert set(refused.stages().values()) == {"Promoted"}
+
+
 def test_files_can_always_be_removed() -> None:
-    found = service_account_check.check_service_accounts(world("training").observe())
+    found = pod_template_check.check_pod_templates(world("training").observe())
     assert found.stop(StartJob(kind=JobKind.TRAIN, version="v", attempt=0, inputs={}))
     assert not found.stop(StartJob(kind=JobKind.REMOVE, version="v", attempt=0, inputs={}))
     assert not found.stop(EnsureService(version="v"))
@@ -68,7 +85,7 @@ def test_files_can_always_be_removed() -> None:
 
 #: Longer than the default of serving.readyDeadlineSeconds.
 LONG = 2000
-REFUSED = {"scheduling": {"serviceAccountName": "server"}}
+REFUSED = {"podTemplate": {"spec": {"serviceAccountName": "server"}}}
 
 
 def allow(refused: World) -> None:

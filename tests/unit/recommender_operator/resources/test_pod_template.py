@@ -1,4 +1,4 @@
-"""Pods get the fields of `scheduling`, and keep those that the operator needs."""
+"""Pods get the fields of `podTemplate`, and keep those that the operator needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
+from recommender_operator.api.spec_pod_template import PodSpec, PodTemplate
 from recommender_operator.observed import JobKind, ModelObject
-from recommender_operator.resources import inference_service, jobs, names, train_jobs
+from recommender_operator.resources import (
+    inference_service,
+    jobs,
+    names,
+    pod_template,
+    train_jobs,
+)
 from recommender_operator.resources.labels import Manifest
 from tests.unit.recommender_operator.resources.builder_inputs import (
     OPTIONS,
@@ -33,11 +40,11 @@ POOL: dict[str, Any] = {
     "serviceAccountName": "trainer",
     "priorityClassName": "batch",
 }
-MARKS = {"podLabels": {"team": "web"}, "podAnnotations": {"example.com/cost": "a b"}}
+MARKS = {"labels": {"team": "web"}, "annotations": {"example.com/cost": "a b"}}
 
 
 def placed(**more: object) -> ModelObject:
-    section = {"scheduling": {**POOL, **MARKS, **more}}
+    section = {"podTemplate": {"metadata": {**MARKS, **more}, "spec": POOL}}
     data = {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
     return model(training=section, serving={"replicas": 2, **section}, data=data)
 
@@ -58,7 +65,7 @@ def test_every_job_runs_where_and_as_whom_training_says() -> None:
     for kind, template in templates():
         if kind is not JobKind.REMOVE:
             assert POOL.items() <= template["spec"].items()
-            assert template["metadata"]["annotations"] == MARKS["podAnnotations"]
+            assert template["metadata"]["annotations"] == MARKS["annotations"]
             assert template["metadata"]["labels"]["team"] == "web"
 
 
@@ -70,6 +77,12 @@ def test_a_removal_keeps_only_the_nodes_of_training() -> None:
     assert removal == {**template, "spec": {**template["spec"], **kept}}
 
 
+def test_a_removal_leaves_out_tolerations_that_no_pod_can_have() -> None:
+    spec = PodSpec.model_validate({**POOL, "tolerations": [{"key": 3}]})
+    removal = pod_template.of_removal(PodTemplate(spec=spec))
+    assert pod_template.pod(removal) == {"nodeSelector": POOL["nodeSelector"]}
+
+
 def test_every_worker_of_a_group_does_too() -> None:
     runtime = train_jobs.training_runtime(
         placed(), group(), 1, INPUTS[JobKind.TRAIN], OPTIONS, fs_group=False
@@ -77,30 +90,30 @@ def test_every_worker_of_a_group_does_too() -> None:
     (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     template = node["template"]["spec"]["template"]
     assert POOL.items() <= template["spec"].items()
-    assert MARKS["podLabels"].items() <= template["metadata"]["labels"].items()
+    assert MARKS["labels"].items() <= template["metadata"]["labels"].items()
 
 
 def test_every_served_pod_does_what_serving_says_and_is_still_spread() -> None:
     for pod in served():
         assert POOL.items() <= pod.items()
         assert pod["labels"]["team"] == "web"
-        assert pod["annotations"] == MARKS["podAnnotations"]
+        assert pod["annotations"] == MARKS["annotations"]
         assert pod["automountServiceAccountToken"] is False
     transformer = inference_service.standard(placed(), version(), OPTIONS)["spec"]["transformer"]
     assert transformer["topologySpreadConstraints"]
 
 
 def test_labels_of_the_operator_take_precedence() -> None:
-    own = placed(podLabels={"recommender.dev/model": "theirs"})
+    own = placed(labels={"recommender.dev/model": "theirs"})
     template = jobs.job(own, version(), JobKind.CHECK, 1, {}, OPTIONS)["spec"]["template"]
     assert template["metadata"]["labels"]["recommender.dev/model"] == "movies"
 
 
 def test_where_pods_run_makes_no_other_version_but_replaces_served_pods() -> None:
     data = DataSpec.model_validate({"source": {"claimName": "raw", "format": "MovieLens100K"}})
-    training = TrainingSpec.model_validate({"scheduling": POOL})
+    training = TrainingSpec.model_validate({"podTemplate": {"spec": POOL}})
     assert names.spec_hash(data, training) == names.spec_hash(data, TrainingSpec())
-    serving = ServingSpec.model_validate({"scheduling": POOL})
+    serving = ServingSpec.model_validate({"podTemplate": {"spec": POOL}})
     digest = inference_service.serving_digest
     assert digest(serving) != digest(ServingSpec())
 
@@ -116,4 +129,4 @@ def test_the_training_command_does_not_see_where_it_runs() -> None:
     )
     made = jobs.job(placed(), of, JobKind.TRAIN, 1, INPUTS[JobKind.TRAIN], OPTIONS)
     (main,) = made["spec"]["template"]["spec"]["containers"]
-    assert "scheduling" not in main["command"][main["command"].index("--config") + 1]
+    assert "podTemplate" not in main["command"][main["command"].index("--config") + 1]

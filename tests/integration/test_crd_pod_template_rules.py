@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.api import pod_scheduling
 from recommender_operator.api.spec import RecommenderModelSpec
 from tests.integration.crd_rig import (
     Json,
@@ -25,13 +26,6 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def requiring(**requirement: Any) -> Json:
-    term = {"matchExpressions": [{"key": "zone", **requirement}]}
-    required = {"nodeSelectorTerms": [term]}
-    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
-                                          required}}}  # fmt: skip
-
-
 def near(**requirement: Any) -> Json:
     selector = {"matchExpressions": [{"key": "app", **requirement}]}
     term = {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}
@@ -45,7 +39,7 @@ LONG = ".".join(["a" * 62] * 4) + ".b"
 
 @pytest.mark.parametrize("section", ["training", "serving"])
 def test_everything_that_places_pods_is_accepted(server: Server, section: str) -> None:
-    scheduling: Json = {
+    placed: Json = {
         "nodeSelector": {"cloud.google.com/gke-nodepool": "gpu"},
         "tolerations": [
             {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
@@ -55,32 +49,36 @@ def test_everything_that_places_pods_is_accepted(server: Server, section: str) -
         **near(operator="In", values=["x"]),
         "serviceAccountName": "trainer",
         "priorityClassName": "batch",
-        "podLabels": {"azure.workload.identity/use": "true", "team": "web", "my-istio.io/x": "y"},
-        "podAnnotations": {
+    }
+    marks = {
+        "labels": {"azure.workload.identity/use": "true", "team": "web", "my-istio.io/x": "y"},
+        "annotations": {
             "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
             f"{LONG}/cost": "a b",
         },
     }
-    body = changed(f"{section}.scheduling", scheduling)
+    body = changed(f"{section}.podTemplate", {"metadata": marks, "spec": placed})
     body["metadata"]["name"] = "placed"
     created = server.create(body, dry_run="All", field_validation="Strict")
     found = RecommenderModelSpec.model_validate(created["spec"])
     assert found == RecommenderModelSpec.model_validate(body["spec"])
     assert created["spec"] == found.dump()
+    for template in (found.training.pod_template, found.serving.pod_template):
+        assert pod_scheduling.refusal("podTemplate", template) == ""
 
 
 @pytest.mark.parametrize("section", ["training", "serving"])
 @pytest.mark.parametrize(
     ("field", "key"),
     [
-        ("podLabels", "k8s-app"),
-        ("podLabels", "aadpodidbinding"),
-        ("podLabels", "app.kubernetes.io/name"),
-        ("podAnnotations", "iam.amazonaws.com/role"),
-        ("podAnnotations", "azure.workload.identity/inject-proxy-sidecar"),
+        ("labels", "k8s-app"),
+        ("labels", "aadpodidbinding"),
+        ("labels", "app.kubernetes.io/name"),
+        ("annotations", "iam.amazonaws.com/role"),
+        ("annotations", "azure.workload.identity/inject-proxy-sidecar"),
         *(
             (field, key)
-            for field in ("podLabels", "podAnnotations")
+            for field in ("labels", "annotations")
             for key in (
                 "ambient.istio.io/redirection",
                 "istio.io/rev",
@@ -99,51 +97,43 @@ def test_everything_that_places_pods_is_accepted(server: Server, section: str) -
 def test_keys_that_controllers_of_a_cluster_read_are_reserved(
     server: Server, section: str, field: str, key: str
 ) -> None:
-    body = changed(f"{section}.scheduling", {field: {key: "x"}})
+    body = changed(f"{section}.podTemplate", {"metadata": {field: {key: "x"}}})
     message = f"{field} has a key that is reserved"
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
 @pytest.mark.parametrize("section", ["training", "serving"])
 @pytest.mark.parametrize(
-    ("scheduling", "message"),
+    ("part", "given", "message"),
     [
-        ({"podLabels": {"recommender.dev/model": "x"}}, "podLabels has a key that is reserved"),
-        ({"podLabels": {"app": "x"}}, "podLabels has a key that is reserved"),
-        ({"podLabels": {"a b": "x"}}, "podLabels must be label keys"),
-        ({"podLabels": {"team": "a b"}}, "podLabels.team"),
+        ("metadata", {"labels": {"recommender.dev/model": "x"}}, "labels has a key that is re"),
+        ("metadata", {"labels": {"app": "x"}}, "labels has a key that is reserved"),
+        ("metadata", {"labels": {"a b": "x"}}, "labels must be label keys"),
+        ("metadata", {"labels": {"team": "a b"}}, "labels.team"),
         (
-            {"podAnnotations": {"sidecar.istio.io/inject": "true"}},
-            "podAnnotations has a key that is reserved",
+            "metadata",
+            {"annotations": {"sidecar.istio.io/inject": "true"}},
+            "annotations has a key that is reserved",
         ),
         (
-            {"podAnnotations": {"serving.kserve.io/autoscalerClass": "hpa"}},
-            "podAnnotations has a key that is reserved",
+            "metadata",
+            {"annotations": {"serving.kserve.io/autoscalerClass": "hpa"}},
+            "annotations has a key that is reserved",
         ),
-        ({"podAnnotations": {"a/b/c": "x"}}, "podAnnotations must be label keys"),
-        ({"podAnnotations": {"a..b/c": "x"}}, "podAnnotations must be label keys"),
-        ({"podLabels": {"a-/c": "x"}}, "podLabels must be label keys"),
-        ({"nodeSelector": {f"{'a.' * 160}b/c": "x"}}, "nodeSelector must be label keys"),
-        ({"nodeSelector": {"a b": "x"}}, "nodeSelector must be label keys"),
-        ({"tolerations": [{"value": "x"}]}, "without a key requires the operator Exists"),
-        (
-            {"tolerations": [{"key": "a", "operator": "Exists", "value": "x"}]},
-            "must not have a value",
-        ),
-        (
-            {"tolerations": [{"key": "a", "tolerationSeconds": 3, "effect": "NoSchedule"}]},
-            "requires the effect NoExecute",
-        ),
-        ({"priorityClassName": "system-node-critical"}, "must not be a class of the system"),
-        ({"serviceAccountName": "A"}, "serviceAccountName"),
-        (requiring(operator="In"), "at least one with In"),
-        (requiring(operator="Exists", values=["a"]), "none with Exists"),
-        (requiring(operator="Gt", values=["a"]), "require one integer"),
-        (near(operator="NotIn"), "at least one with In"),
+        ("metadata", {"annotations": {"a/b/c": "x"}}, "annotations must be label keys"),
+        ("metadata", {"annotations": {"a..b/c": "x"}}, "annotations must be label keys"),
+        ("metadata", {"labels": {"a-/c": "x"}}, "labels must be label keys"),
+        ("spec", {"nodeSelector": {f"{'a.' * 160}b/c": "x"}}, "nodeSelector must be label keys"),
+        ("spec", {"nodeSelector": {"a b": "x"}}, "nodeSelector must be label keys"),
+        ("spec", {"priorityClassName": "system-node-critical"}, "must not be a class of the sys"),
+        ("spec", {"serviceAccountName": "A"}, "serviceAccountName"),
+        ("spec", {"tolerations": "all"}, "tolerations"),
+        ("spec", {"tolerations": ["all"]}, "tolerations"),
+        ("spec", {"affinity": []}, "affinity"),
     ],
 )
 def test_what_cannot_place_pods_is_rejected_with_its_field(
-    server: Server, section: str, scheduling: Json, message: str
+    server: Server, section: str, part: str, given: Json, message: str
 ) -> None:
-    body = changed(f"{section}.scheduling", scheduling)
+    body = changed(f"{section}.podTemplate", {part: given})
     assert message in refusal(lambda: server.create(body, dry_run="All"))

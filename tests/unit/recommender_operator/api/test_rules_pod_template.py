@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from recommender_operator.api import rules_scheduling
-from recommender_operator.api.rules_scheduling import (
+from recommender_operator.api import rules_pod_template
+from recommender_operator.api.rules_pod_template import (
     DOMAINS,
     OF_ANNOTATIONS,
     OF_LABELS,
@@ -65,9 +65,9 @@ def test_an_identity_is_reserved_where_it_is_read() -> None:
 def test_other_keys_are_free(key: str) -> None:
     assert not reserved(key, label=True)
     assert not reserved(key, label=False)
-    assert re.search(rules_scheduling.KEY, key)
+    assert re.search(rules_pod_template.KEY, key)
 
 
 @pytest.mark.parametrize("key", ["a..b/c", "a-/c", "a/b/c", ".a/c", "A.b/c", "a b", "", "a/"])
 def test_the_prefix_of_a_key_is_a_dns_subdomain(key: str) -> None:
-    assert re.search(rules_scheduling.KEY, key) is None
+    assert re.search(rules_pod_template.KEY, key) is None

@@ -1,10 +1,13 @@
-"""CEL rules of `scheduling`: keys that pods may have, tolerations and affinity."""
+"""CEL rules of `podTemplate`: keys of labels and annotations, and the priority.
+
+CEL does not see tolerations and affinity, which have no schema: `pod_scheduling` checks them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recommender_operator.api.spec_affinity import MAX_KEY
+from recommender_operator.api.pod_scheduling import MAX_KEY
 
 Rules = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -85,66 +88,24 @@ def _keys(field: str) -> tuple[str, str]:
     )
 
 
-_TOLERATIONS = (
-    (
-        "self.all(t, has(t.key) || has(t.operator) && t.operator == 'Exists')",
-        "a toleration without a key requires the operator Exists",
-    ),
-    (
-        "self.all(t, !has(t.value) || t.value == '' || !has(t.operator) || "
-        "t.operator != 'Exists')",
-        "a toleration with the operator Exists must not have a value",
-    ),
-    (
-        "self.all(t, !has(t.tolerationSeconds) || has(t.effect) && t.effect == 'NoExecute')",
-        "tolerationSeconds requires the effect NoExecute",
-    ),
-)
-_VALUES = (
-    "self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 "
-    ": has(self.values) && size(self.values) > 0",
-    "values of a requirement: at least one with In and NotIn, none with Exists and DoesNotExist",
-)
-_NUMBER = (
-    "!(self.operator in ['Gt', 'Lt']) || has(self.values) && size(self.values) == 1 && "
-    "self.values[0].matches(r'^[0-9]+$')",
-    "Gt and Lt require one integer as values",
-)
-_AFFINITY = {
-    "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[]."
-    "matchExpressions[]": (_VALUES, _NUMBER),
-    "nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference."
-    "matchExpressions[]": (_VALUES, _NUMBER),
-    **{
-        f"{kind}.{path}.labelSelector.matchExpressions[]": (_VALUES,)
-        for kind in ("podAffinity", "podAntiAffinity")
-        for path in (
-            "requiredDuringSchedulingIgnoredDuringExecution[]",
-            "preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm",
-        )
-    },
-}
-
-
 def rules(path: str) -> Rules:
-    """Return the rules of the section `scheduling` at a path, such as `spec.serving`."""
-    name = f"{path.removeprefix('spec.')}.scheduling"
+    """Return the rules of the pod template at a path, such as `spec.serving`."""
+    at, name = f"{path}.podTemplate", f"{path.removeprefix('spec.')}.podTemplate"
+    labels, annotations = f"{name}.metadata.labels", f"{name}.metadata.annotations"
     return {
-        f"{path}.scheduling.nodeSelector": (_keys(f"{name}.nodeSelector"),),
-        f"{path}.scheduling.podLabels": (
-            _unreserved(f"{name}.podLabels", (*RESERVED, *OF_LABELS), (*TAKEN, *TAKEN_LABELS)),
-            _keys(f"{name}.podLabels"),
+        f"{at}.spec.nodeSelector": (_keys(f"{name}.spec.nodeSelector"),),
+        f"{at}.metadata.labels": (
+            _unreserved(labels, (*RESERVED, *OF_LABELS), (*TAKEN, *TAKEN_LABELS)),
+            _keys(labels),
         ),
-        f"{path}.scheduling.podAnnotations": (
-            _unreserved(f"{name}.podAnnotations", (*RESERVED, *OF_ANNOTATIONS), TAKEN),
-            _keys(f"{name}.podAnnotations"),
+        f"{at}.metadata.annotations": (
+            _unreserved(annotations, (*RESERVED, *OF_ANNOTATIONS), TAKEN),
+            _keys(annotations),
         ),
-        f"{path}.scheduling.tolerations": _TOLERATIONS,
-        f"{path}.scheduling.priorityClassName": (
+        f"{at}.spec.priorityClassName": (
             (
                 "!self.startsWith('system-')",
-                f"{name}.priorityClassName must not be a class of the system (system-...)",
+                f"{name}.spec.priorityClassName must not be a class of the system (system-...)",
             ),
         ),
-        **{f"{path}.scheduling.affinity.{at}": pair for at, pair in _AFFINITY.items()},
     }
