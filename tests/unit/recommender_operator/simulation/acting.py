@@ -11,13 +11,9 @@ import re
 from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.context import host_check
+from recommender_operator.extensions.interleaving import interleaving_headers
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
-from recommender_operator.resources import (
-    assignment_header,
-    baseline_deployment_names,
-    interleaving_headers,
-    names,
-)
+from recommender_operator.resources import assignment_header, baseline_deployment_names, names
 from recommender_operator.resources.assignment_header import Assignment
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe

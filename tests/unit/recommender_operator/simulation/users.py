@@ -9,6 +9,7 @@ from typing import Any
 
 from recommender_operator.context import routing
 from recommender_operator.experiments.arm_moments import COMPONENTS, product_key
+from recommender_operator.extensions.interleaving.interleaving import Interleaving
 from recommender_operator.observed import CollectorReading, VersionObject
 
 #: Answers that each user gets.
@@ -96,9 +97,10 @@ class Users:
     def _mixed(
         self, versions: Iterable[VersionObject], now: datetime.datetime
     ) -> CollectorReading | None:
-        id_ = routing.interleaved(versions)
-        if id_ is None:
+        counted = Interleaving().counted(versions)
+        if counted is None:
             return None
+        id_, _ = counted
         if self.error:
             return CollectorReading(error=self.error)
         records = [v.status.interleaving for v in versions if v.status.interleaving]

@@ -9,7 +9,6 @@ versions as before.
 from __future__ import annotations
 
 import datetime
-import hashlib
 
 from recommender_contract.events import MAX_SEGMENTS
 from recommender_contract.features import Kind
@@ -24,10 +23,9 @@ from recommender_operator.api.version_experiment import (
     ExperimentStatus,
 )
 from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.extensions.experiment import extra_arms
 from recommender_operator.observed import VersionObject
-from recommender_operator.rollout import extra_arms
-
-_ID_DIGITS = 8
+from recommender_operator.rollout import collected_moments
 
 
 def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> ExperimentStatus | None:
@@ -45,13 +43,7 @@ def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> Experi
     if plan is None or ctx.champion is None or not gateway or version.spec.recalibration:
         return None
     arms = extra_arms.begin(ctx, version, plan)
-    return ExperimentStatus(id=id_of(version.uid, rollout), plan=plan, arms=arms)
-
-
-def id_of(*parts: object) -> str:
-    """Return the id by which the collector counts the users of what these parts name."""
-    text = "/".join(map(str, parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+    return ExperimentStatus(id=collected_moments.id_of(version.uid, rollout), plan=plan, arms=arms)
 
 
 def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
