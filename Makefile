@@ -107,8 +107,8 @@ proto: setup ## Generate the messages of the open inference protocol
 hooks: setup ## Install the git hooks that run the quick checks before each commit
 	.venv/bin/pre-commit install
 
-bench-%: setup ## Run a benchmark; its last line is one JSON object
-	$(PY) -m tests.benchmarks.$(subst -,_,$*)
+bench-%: setup ## Run a benchmark of tests/ or lab/; its last line is one JSON object
+	$(PY) -m $(if $(wildcard tests/benchmarks/$(subst -,_,$*).py),tests,lab).benchmarks.$(subst -,_,$*)
 
 figures-of-the-code: setup ## Print how much there is to read; one JSON object
 	$(PY) -m tests.code_figures

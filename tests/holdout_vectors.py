@@ -1,4 +1,4 @@
-"""The buckets and the salt of a holdout in docs/contracts.md, which both sides are held to."""
+"""The buckets and the salt of a holdout in docs/contracts/headers.md, for both sides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 _ROW = re.compile(r"^\| `(holdout-[0-9a-f]{8})` \| `(\".*\")` \| ([0-9]+) \|$", re.MULTILINE)
 _SALT = re.compile(r"`default/shop` has `(holdout-[0-9a-f]{8})`")
 _SETTING = re.compile(r"```json\n(.*)\n```")
-_PAGE = Path(__file__).resolve().parents[1] / "docs" / "contracts.md"
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "contracts" / "headers.md"
 
 
 def _section() -> str:

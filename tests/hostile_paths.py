@@ -19,6 +19,7 @@ from unittest import mock
 
 import aiohttp
 
+from recommender_contract.redaction import redacted
 from recommender_operator.adapters.counters import (
     collector_client,
     metrics_page,
@@ -57,7 +58,7 @@ def read_answer(text: str) -> None:
 
 
 FUNCTIONS: dict[str, tuple[Callable[[str], Any], dict[str, Maker]]] = {
-    "redacted": (redaction.redacted, TEXTS),
+    "redacted": (redacted, TEXTS),
     "logTail": (redaction.tail, TEXTS),
     "message": (read_head, TEXTS),
     "report": (job_states.parse_report, TEXTS),

@@ -1,4 +1,4 @@
-"""The header and the lists of docs/contracts.md, which both sides are held to."""
+"""The header and the lists of docs/contracts/headers.md, which both sides are held to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 _HEADER = re.compile(r"```text\n(.*)\n```")
 _ROW = re.compile(r"^\| `([^`]*)` \| `(\[.*\])` \| `([AB-]*)` \|$", re.MULTILINE)
-_PAGE = Path(__file__).resolve().parents[1] / "docs" / "contracts.md"
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "contracts" / "headers.md"
 
 
 def _section() -> str:

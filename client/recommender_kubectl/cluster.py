@@ -13,6 +13,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from recommender_contract.api_names import API_VERSION, GROUP, MODEL_LABEL
 from recommender_kubectl import fields
 from recommender_kubectl.objects import Model, Version
 
@@ -60,7 +61,7 @@ class Cluster:
         """
         with _explained("get", fields.MODELS, self.namespace, name):
             found = self._objects.get_namespaced_custom_object(
-                fields.GROUP, fields.API_VERSION, self.namespace, fields.MODELS, name,
+                GROUP, API_VERSION, self.namespace, fields.MODELS, name,
                 _request_timeout=_TIMEOUT,
             )  # fmt: skip
         return fields.read_model(found)
@@ -72,7 +73,7 @@ class Cluster:
 
     def versions(self, model: str) -> list[Version]:
         """Return the versions of a model."""
-        selector = f"{fields.MODEL_LABEL}={model}"
+        selector = f"{MODEL_LABEL}={model}"
         return [fields.read_version(one) for one in self._list(fields.VERSIONS, False, selector)]
 
     def versions_of_all(self, *, everywhere: bool) -> dict[tuple[str, str], list[Version]]:
@@ -93,14 +94,14 @@ class Cluster:
         options: dict[str, Any] = {"dry_run": "All"} if dry_run else {}
         with _explained("patch", fields.MODELS, self.namespace, name):
             changed = self._objects.patch_namespaced_custom_object(
-                fields.GROUP, fields.API_VERSION, self.namespace, fields.MODELS, name, patch,
+                GROUP, API_VERSION, self.namespace, fields.MODELS, name, patch,
                 field_manager="kubectl-recommender",
                 _content_type="application/merge-patch+json", _request_timeout=_TIMEOUT, **options,
             )  # fmt: skip
         return fields.read_model(changed)
 
     def _list(self, plural: str, everywhere: bool, selector: str = "") -> list[dict[str, Any]]:
-        kind = (fields.GROUP, fields.API_VERSION)
+        kind = (GROUP, API_VERSION)
         options = {"label_selector": selector, "limit": _PAGE, "_request_timeout": _TIMEOUT}
         found: list[dict[str, Any]] = []
         after = ""
@@ -166,12 +167,12 @@ def _reason(error: ApiException, verb: str, plural: str, where: str, name: str |
     if error.status == 401:
         return f"the API server does not accept the kubeconfig's user: {said}"
     if error.status == 403:
-        right = f'verbs ["{verb}"] of {plural} in the group {fields.GROUP}'
+        right = f'verbs ["{verb}"] of {plural} in the group {GROUP}'
         return f"you may not {verb} {plural} in {where}; a Role needs {right}: {said}"
     if error.status == 404 and name is not None and name in said:
         return f"there is no model {name!r} in {where} (-n names another namespace)"
     if error.status == 404:
-        return f"the cluster has no {plural}.{fields.GROUP}: is the chart installed?"
+        return f"the cluster has no {plural}.{GROUP}: is the chart installed?"
     return f"the API server answers {error.status}: {said}"
 
 

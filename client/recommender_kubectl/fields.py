@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_contract.api_names import request_annotation
 from recommender_kubectl.experiment_fields import read_experiment, read_interleaving, read_time
 from recommender_kubectl.objects import (
     Condition,
@@ -25,17 +26,9 @@ from recommender_kubectl.objects import (
     Version,
 )
 
-GROUP, API_VERSION = "recommender.dev", "v1alpha1"
 MODELS, VERSIONS = "recommendermodels", "modelversions"
-#: Label of a version: its model.
-MODEL_LABEL = f"{GROUP}/model"
 #: Annotations that request an action, by the name of the action in status.handled.
 ACTIONS = ("abort", "promote", "retrain", "retry", "rollback-to")
-
-
-def annotation(action: str) -> str:
-    """Return the annotation that requests an action."""
-    return f"{GROUP}/{action}"
 
 
 def read_model(body: Json) -> Model:
@@ -129,7 +122,7 @@ def _rollout(spec: Json) -> Rollout:
 
 def _asked(annotations: Json) -> dict[str, str]:
     """Read the requests as the operator reads their tokens."""
-    found = {action: str(annotations.get(annotation(action), "")) for action in ACTIONS}
+    found = {action: str(annotations.get(request_annotation(action), "")) for action in ACTIONS}
     return {action: token.strip()[:253] for action, token in found.items() if token.strip()}
 
 

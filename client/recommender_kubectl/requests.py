@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from recommender_kubectl import fields
+from recommender_contract.api_names import request_annotation
 from recommender_kubectl.objects import Model, Version
 
 
@@ -202,7 +202,7 @@ def _annotate(
     patch = {
         "metadata": {
             "resourceVersion": model.resource_version,
-            "annotations": {fields.annotation(action): token},
+            "annotations": {request_annotation(action): token},
         }
     }
     return Request(patch=patch, summary=summary, asked=(action, token), promotes=promotes)

@@ -10,6 +10,7 @@ VOCABULARY = "vocabulary.json"
 ITEM_IDS = "item_ids.json"
 #: What the features were in the training window, by bin.
 REFERENCE = "reference.json"
+#: The list that answers if no model does, and those of segments of users.
 POPULARITY = "popularity.json"
 #: The whole evaluation, and a page of it for people.
 REPORT, REPORT_PAGE = "report.json", "report.html"

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-LONGEST = 64  # characters of a category
+from recommender_contract.events import MAX_CATEGORY
+
 #: What separates the entries of a list in ingestion.
 _ENTRIES = "\x1f"
 #: Stands for a null among them.
@@ -32,7 +33,7 @@ class BadCategoriesError(ValueError):
 
 def longest_entry(separator: str | None, most: int) -> int:
     """Return the most characters of an entry of a request or event, of all its categories."""
-    return most * (LONGEST + len(separator or _ENTRIES))
+    return most * (MAX_CATEGORY + len(separator or _ENTRIES))
 
 
 def categories_of(entries: Sequence[object], separator: str | None, most: int) -> tuple[str, ...]:
@@ -51,8 +52,10 @@ def categories_of(entries: Sequence[object], separator: str | None, most: int) -
         if _NULL in text and _has_null(text, separator):
             raise BadCategoriesError(place, _NO_NULLS)
         for category in _separated(text, separator):
-            if len(category) > LONGEST:
-                raise BadCategoriesError(place, f"give categories of 1 to {LONGEST} characters")
+            if len(category) > MAX_CATEGORY:
+                raise BadCategoriesError(
+                    place, f"give categories of 1 to {MAX_CATEGORY} characters"
+                )
             found[category] = None
         if len(found) > most:
             raise BadCategoriesError(None, f"give a list of at most {most} different categories")

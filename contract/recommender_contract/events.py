@@ -43,11 +43,11 @@ MAX_ITEMS = 500
 MAX_PROBABILITIES = 20
 #: Characters of ids of requests, sessions and versions, which are printable ASCII.
 MAX_LABEL = 128
-#: Characters of a category in the context.
+#: Characters of a category, in lists and in the context of an event.
 MAX_CATEGORY = 64
 #: Milliseconds that a request took, where an experiment watches that.
 MAX_MILLISECONDS = 3_600_000
-#: Milliseconds above which such a request may be said to be slow.
+#: Highest threshold, in milliseconds, above which such a request counts as slow.
 MAX_SLOWER_THAN = 60_000
 
 #: Features that divide the users of an experiment, or the predictions of a version.

@@ -1,6 +1,6 @@
 """The features that a mapping declares: their kinds, names, settings and limits.
 
-A new kind begins here; what its values are is said by ingestion, the models and the transformer.
+Define a new kind here first; ingestion, the models and the transformer define its values.
 """
 
 from __future__ import annotations

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+#: The id of the request, in requests and answers.
 ID_HEADER = "x-request-id"
-DEADLINE_HEADER = "x-deadline-ms"  # how long the client waits; gRPC has its own
+#: How long the client waits, in milliseconds; gRPC has its own.
+DEADLINE_HEADER = "x-deadline-ms"
 MAX_DEADLINE_MS = 60_000
+#: Of an answer: the version that gave it.
 VERSION_HEADER = "x-recommender-version"
+#: Of an answer: model, baseline or popularity.
 SOURCE_HEADER = "x-recommender-source"
 #: Of testers, whose requests the candidate answers (`rollout.testHeader`).
 TEST_HEADER = "x-recommender-test"
-#: Set by the route during an experiment.
+#: Set by the route during an experiment: its id and phase, and the users of each version.
 EXPERIMENT_HEADER = "x-recommender-experiment"
 #: Of a forwarded request: the version that received it from the route.
 FORWARDED_HEADER = "x-recommender-forwarded"

@@ -1,4 +1,4 @@
-"""Text ids, which the models identify by their hash; docs/contracts.md has test vectors."""
+"""Text ids, which the models identify by their hash; docs/contracts/ids.md has test vectors."""
 
 from __future__ import annotations
 

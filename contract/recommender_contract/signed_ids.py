@@ -12,14 +12,15 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
+from recommender_contract.events import MAX_LABEL
+
 MARK = "~"
-MOST = 128  # characters of a signed id: the collector takes no longer ones
 _BYTES, _DIGITS = 16, 22
 
 
 def signed(id_: str, model: str, user: int, key: bytes) -> str:
     """Return an id with its proof; the id alone if it would be too long with one."""
-    if len(id_) + len(MARK) + _DIGITS > MOST:
+    if len(id_) + len(MARK) + _DIGITS > MAX_LABEL:
         return id_
     return f"{id_}{MARK}{_proof(id_, model, user, key)}"
 

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import polars as pl
 
+from lab.benchmarks.drift_sessions import Sessions, generated
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data_checks import segment_shift
 from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.segment_shift import Reference
 from recommender_training.data_checks.segment_watch import MOST_DAYS
-from tests.benchmarks.drift_sessions import Sessions, generated
 from tests.benchmarks.machine import machine
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3)

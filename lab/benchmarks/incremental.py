@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.lists import rolling
 from recommender_training.artifact import checkpoint
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig, WarmEvents, WarmMode
@@ -33,7 +34,6 @@ from recommender_training.statistics import bootstrap, calibration, model_metric
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker, refit_deep
 from recommender_training.trainer.fit_context import FitContext
 from recommender_training.trainer.initial_weights import WarmStart
-from tests.benchmarks.lists import rolling
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import load
 

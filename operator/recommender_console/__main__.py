@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from recommender_console import process
 from recommender_console.settings import PREFIX, VARIABLES, SettingsError, load
-from recommender_operator.controller import logs
+from recommender_contract import logs
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"recommender-console: {error}\n")
         return USAGE
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, ("aiohttp.access", "asyncio"))
     try:
         asyncio.run(process.serve_console(settings))
     except (OSError, ssl.SSLError) as error:

@@ -12,6 +12,7 @@ import aiohttp
 
 from recommender_console import object_details
 from recommender_console.object_details import SeenModel, SeenVersion
+from recommender_contract.api_names import API_VERSION, GROUP, MODEL_LABEL
 from recommender_kubectl import fields
 
 #: Objects in one page of a list, pages of one list, and lists at a time: 1,000 models are 7 MB.
@@ -24,7 +25,7 @@ PODS = 20
 MOST_BYTES = 32 * 2**20
 #: Seconds for one request, and connections at a time.
 TIMEOUT, CONNECTIONS = 10.0, 32
-_GROUP = f"/apis/{fields.GROUP}/{fields.API_VERSION}"
+_GROUP = f"/apis/{GROUP}/{API_VERSION}"
 
 
 class ClusterError(Exception):
@@ -68,7 +69,7 @@ class Cluster:
         """Return whether the visitor may change a model."""
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         attributes = {
-            "namespace": namespace, "name": name, "verb": "patch", "group": fields.GROUP,
+            "namespace": namespace, "name": name, "verb": "patch", "group": GROUP,
             "resource": fields.MODELS,
         }  # fmt: skip
         body = {
@@ -96,7 +97,7 @@ class Cluster:
     ) -> tuple[tuple[SeenVersion, ...], bool]:
         """Return versions of a model, and whether there are more."""
         path = f"{_GROUP}/namespaces/{namespace}/{fields.VERSIONS}"
-        query = {"labelSelector": f"{fields.MODEL_LABEL}={model}", "limit": str(VERSIONS)}
+        query = {"labelSelector": f"{MODEL_LABEL}={model}", "limit": str(VERSIONS)}
         page = await self._ask("GET", path, token, query=query)
         found = tuple(object_details.read_version(body) for body in page.get("items", ()))
         return found, bool(page.get("metadata", {}).get("continue"))

@@ -11,13 +11,11 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from recommender_contract.api_names import COMPONENT_LABEL, JOB_KIND_LABEL, VERSION_LABEL
 from recommender_kubectl import fields
 from recommender_kubectl.objects import Model, Version
 
 Json = Mapping[str, Any]
-#: Labels of the pods of a version, and one that only pods of Jobs have.
-_VERSION_LABEL, _COMPONENT_LABEL = f"{fields.GROUP}/version", f"{fields.GROUP}/component"
-_JOB_LABEL = f"{fields.GROUP}/job-kind"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -179,7 +177,7 @@ def pods_of(version: str) -> str:
     """Return the selector of the pods of a version that have a transformer."""
     # Those of Knative mode have Triton too, and no label of a component. Pods of Jobs have none
     # either, and stay as long as the version.
-    return f"{_VERSION_LABEL}={version},{_COMPONENT_LABEL}!=predictor,!{_JOB_LABEL}"
+    return f"{VERSION_LABEL}={version},{COMPONENT_LABEL}!=predictor,!{JOB_KIND_LABEL}"
 
 
 def read_address(body: Json) -> str | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
+from recommender_contract.logs import FORMATS, LEVELS
+
 PREFIX = "RECOMMENDER_CONSOLE_"
 VARIABLES = {
     "PORT": "port of the page, plain HTTP (default: 8080)",
@@ -18,7 +20,6 @@ VARIABLES = {
     "LOG_FORMAT": "json (default) or text",
 }
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_LEVELS, _FORMATS = ("DEBUG", "INFO", "WARNING", "ERROR"), ("json", "text")
 
 
 class SettingsError(Exception):
@@ -59,9 +60,9 @@ def load(environment: Mapping[str, str]) -> Settings:
         api_server=_address(value("API_SERVER") or _of_the_pod(environment)),
         ca_file=value("CA_FILE") or None,
         namespaces=names,
-        log_level=_choice("LOG_LEVEL", value("LOG_LEVEL", "INFO"), _LEVELS),
+        log_level=_choice("LOG_LEVEL", value("LOG_LEVEL", "INFO"), LEVELS),
         log_format=cast(
-            'Literal["json", "text"]', _choice("LOG_FORMAT", value("LOG_FORMAT", "json"), _FORMATS)
+            'Literal["json", "text"]', _choice("LOG_FORMAT", value("LOG_FORMAT", "json"), FORMATS)
         ),
     )
 

@@ -10,13 +10,15 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from recommender_operator.controller import logs
+from recommender_contract import logs
 from recommender_operator.metrics.operator_metrics import version
 from recommender_operator.process.settings import Settings, SettingsError, load, variable
 
 OK, FAILED, USAGE, NO_ACCESS, LOST_LEASE = 0, 1, 2, 3, 4
 
 logger = logging.getLogger("recommender_operator")
+#: Every cause leads to the same reconcile, so the logs of Kopf's handlers are not useful either.
+CHATTY = ("kubernetes", "aiohttp.access", "asyncio", "kopf")
 
 _EXITS = """\
 exit codes:
@@ -84,7 +86,7 @@ def _run() -> int:
     except SettingsError as error:
         sys.stderr.write(f"recommender-operator: {error}\n")
         return USAGE
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, CHATTY)
     # Imported here, so that `version` and invalid settings end at once.
     from recommender_operator.controller.kube import KubeError
     from recommender_operator.controller.transport import log_in

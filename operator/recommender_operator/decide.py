@@ -33,7 +33,11 @@ from recommender_operator.lifecycle import (
     training,
     workers,
 )
-from recommender_operator.monitoring import drift_monitor, rollback_count
+from recommender_operator.monitoring import (
+    drift_monitor,
+    retrain_proposal,
+    rollback_count,
+)
 from recommender_operator.observed import Observed
 from recommender_operator.rollout import canary, deploy, smoke
 from recommender_operator.status import acceptance, erasures, model_status, settings_applied
@@ -86,6 +90,7 @@ def decide(
             extension.monitor(ctx)
         for step in (
             snapshots.take_snapshots,
+            retrain_proposal.set_condition,
             services.keep_services,
             workers.delete_unneeded_workers,
             serving_finalizer.hold_serving_versions,

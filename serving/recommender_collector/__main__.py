@@ -12,11 +12,11 @@ from recommender_collector.process import components, find_command, serve, users
 from recommender_collector.process.settings import (
     FindSettings,
     ServeSettings,
-    SettingsError,
     UsersSettings,
     parse,
 )
 from recommender_runtime import log_lines
+from recommender_runtime.settings import SettingsError
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 

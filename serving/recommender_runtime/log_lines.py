@@ -6,15 +6,13 @@ it can forge no line, and no fault fills a disk with equal lines.
 
 from __future__ import annotations
 
-import datetime
 import json
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-FORMATS = ("json", "text")
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+from recommender_contract.logs import entry_of, printable, to_stderr
+
 MAX_MESSAGE = 2_048  # characters
 MAX_EXCEPTION = 8_192  # characters; its end says the most
 MAX_FIELD = 256  # characters of a value
@@ -33,14 +31,8 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a line."""
-        at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
-        entry: dict[str, object] = {
-            "time": at.isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": self._shown(record.getMessage().strip())[:MAX_MESSAGE],
-            **self._fields,
-        }
+        message = self._shown(record.getMessage().strip())[:MAX_MESSAGE]
+        entry = entry_of(record, message) | self._fields
         for name, value in fields_of(record).items():
             entry[name] = bounded(value, self._secrets)
         if record.exc_info:
@@ -101,15 +93,6 @@ def without(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, REDACTED)
     return text
-
-
-def printable(text: str) -> str:
-    """Return a text with line breaks and other control characters escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 class Flood(logging.Filter):
@@ -175,12 +158,5 @@ def set_up(
     Each JSON line has `fields`; no line has one of `secrets`.
     """
     kept = [secret for secret in secrets if secret]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(fields or {}, kept) if form == "json" else TextFormatter(kept)
-    )
-    handler.addFilter(Flood())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger(package).setLevel(level)
+    formatter = JsonFormatter(fields or {}, kept) if form == "json" else TextFormatter(kept)
+    to_stderr(formatter, {"": "WARNING", package: level}).addFilter(Flood())

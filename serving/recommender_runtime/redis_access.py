@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
+
+from recommender_contract import environment
+from recommender_runtime.settings import SettingsError, has_address, split_url
 
 #: Of `RECOMMENDER_STORE_*`, for the help of the commands.
 HELP = """\
@@ -92,44 +94,37 @@ def parse_access(environ: Mapping[str, str]) -> Access | None:
     """Return how to connect; None without a URL.
 
     Raises:
-        ValueError: a variable is invalid; the message names it and the remedy.
+        SettingsError: a variable is invalid.
     """
-    url = environ.get("RECOMMENDER_STORE_URL", "")
+    url, user, password, authorities = (
+        environ.get(name, "")
+        for name in (
+            environment.STORE_URL,
+            environment.STORE_USER,
+            environment.STORE_PASSWORD_FILE,
+            environment.STORE_CA,
+        )
+    )
     if not url:
         return None
-    parts = urlsplit(url)
+    parts = split_url(url, environment.STORE_URL)
     if parts.username is not None or parts.password is not None:
-        raise ValueError(
+        raise SettingsError(
             "RECOMMENDER_STORE_URL has a user or a password: give RECOMMENDER_STORE_USER and "
             "RECOMMENDER_STORE_PASSWORD_FILE"
         )
-    if parts.scheme not in ("redis", "rediss") or not _has_address(url):
-        raise ValueError(
+    if parts.scheme not in ("redis", "rediss") or not has_address(parts):
+        raise SettingsError(
             f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
         )
     if environ.get("RECOMMENDER_STORE_PASSWORD"):
-        raise ValueError(
+        raise SettingsError(
             "RECOMMENDER_STORE_PASSWORD is set: write the password to a file, and give its path "
             "as RECOMMENDER_STORE_PASSWORD_FILE"
         )
-    user, password = (
-        environ.get(f"RECOMMENDER_STORE_{name}") for name in ("USER", "PASSWORD_FILE")
-    )
     if user and not password:
-        raise ValueError("RECOMMENDER_STORE_USER needs RECOMMENDER_STORE_PASSWORD_FILE")
-    authorities = environ.get("RECOMMENDER_STORE_CA")
+        raise SettingsError("RECOMMENDER_STORE_USER needs RECOMMENDER_STORE_PASSWORD_FILE")
     if authorities and parts.scheme != "rediss":
-        raise ValueError("RECOMMENDER_STORE_CA needs a RECOMMENDER_STORE_URL with rediss://")
-    return Access(
-        url, user or "", Path(password) if password else None,
-        Path(authorities) if authorities else None,
-    )  # fmt: skip
-
-
-def _has_address(url: str) -> bool:
-    """Return whether a URL has a host, and no port or one that exists."""
-    parts = urlsplit(url)
-    try:
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+        raise SettingsError("RECOMMENDER_STORE_CA needs a RECOMMENDER_STORE_URL with rediss://")
+    files = (Path(each) if each else None for each in (password, authorities))
+    return Access(url, user, *files)

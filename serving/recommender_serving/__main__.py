@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from recommender_runtime import log_lines
+from recommender_runtime.settings import SettingsError
 from recommender_serving.artifact import verify
 from recommender_serving.artifact.loader import ArtifactError
-from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 
 DONE, DAMAGED, WRONG_USE = 0, 1, 2

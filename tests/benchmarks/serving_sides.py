@@ -31,7 +31,6 @@ from tests.ports import free_ports
 
 NAME = "bench"  # of the resource, in the store
 DRAWN = 2000
-TIMEOUT_MS = "30000"
 #: Settings of the peers: a worker for each core where the server has workers, and one torch thread
 #: in each. Other numbers of threads and adaptive batching were not compared.
 PEERS: dict[str, dict[str, int]] = {

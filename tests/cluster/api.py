@@ -38,7 +38,6 @@ __all__ = [
 ECHO_IMAGE = imagestore.ECHO.name
 """A small server (HTTP/1.1, h2c, gRPC health) that says which pod and VARIANT answered."""
 
-STORAGE_CLASS = "standard"
 #: Commands of kubectl that pass through a kubelet.
 IN_PODS = {"exec", "logs"}
 

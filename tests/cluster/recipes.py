@@ -61,6 +61,7 @@ SERVING = Recipe(
     "serving",
     "serving/Dockerfile",
     (
+        CONTRACT,
         "serving/recommender_serving",
         "serving/recommender_collector",
         "serving/recommender_runtime",

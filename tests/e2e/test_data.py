@@ -103,7 +103,9 @@ def until_snapshot(world: World, after: str | None = None) -> dict[str, Any]:
 def test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_is_trained_on(
     new_world: NewWorld,
 ) -> None:
-    world = new_world({"data": DATA, "retrain": {"onDrift": False, "afterSnapshots": 1}})
+    world = new_world(
+        {"data": DATA, "retrain": {"mode": "Auto", "onDrift": False, "afterSnapshots": 1}}
+    )
     first = world.version(stories.first_version(world).version)
     lineage = first["status"]["lineage"]
 

@@ -39,14 +39,16 @@ SPEC: dict[str, Any] = {
         "windowSessions": 100,
         "consecutiveWindows": 2,
         "cooldownSeconds": 0,
-        "rollBackIfBetter": True,
     },
-    "retrain": {"onDrift": False},
+    "retrain": {"mode": "Auto", "onDrift": False},
 }
 #: Fewer clicks of all users, and hardly any on one page: floors of the effect tell them apart.
 FEWER, HARDLY_ANY = 0.55, 0.07
 ABOVE_ALL, BELOW_ALL = 0.7, 0.3
-REACTS = {"drift": {"enabled": True, "effectFloor": BELOW_ALL}, "retrain": {"onDrift": True}}
+REACTS = {
+    "drift": {"enabled": True, "effectFloor": BELOW_ALL},
+    "retrain": {"mode": "Auto", "onDrift": True},
+}
 #: Fewer in a rollout than a window of sessions.
 REQUESTS_A_SECOND = 8.0
 

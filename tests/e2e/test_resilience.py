@@ -80,13 +80,14 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and
     # The model's status follows that of its version.
     champion.until(
         "the model to report it",
-        lambda: champion.condition("Ready").get("reason") == "CandidateFailed",
+        lambda: champion.condition("UpToDate").get("reason") == "OOMKilled",
         60,
     )
     reported = champion.condition("UpToDate")
     assert (reported["status"], reported["reason"]) == ("False", "OOMKilled")
     assert "more memory than its limit of 200Mi: raise" in reported["message"]
-    assert champion.condition("Ready")["status"] == "True"
+    ready = champion.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "Serving")
     assert champion.champion == stable
     assert champion.answer()["version"] == stable
 

@@ -25,7 +25,7 @@ SPEC: dict[str, Any] = {
     "evaluation": {
         "gates": [{"metric": "auc", "min": 0.52}, {"metric": "normalisedEntropy", "max": 1.05}]
     },
-    "retrain": {"onDrift": False},
+    "retrain": {"mode": "Manual"},
 }
 BROKEN, DRIFTED = "loyalty_tier", shop.DRIFTED.feature
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.api_names import API_VERSION
 from recommender_operator.api import crd
-from recommender_operator.api.base import API_VERSION
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import Object, Resource
 from tests.integration.operator_api_rig import kubectl

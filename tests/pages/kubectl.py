@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recommender_operator.api.base import GROUP
+from recommender_contract.api_names import GROUP
 from recommender_operator.api.conditions import ConditionType
 from tests.pages import flags, models, schemas
 from tests.pages.blocks import ROOT

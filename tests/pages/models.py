@@ -14,8 +14,8 @@ from typing import Any
 import jsonschema
 import yaml
 
+from recommender_contract.api_names import API_VERSION, GROUP
 from recommender_operator.api import crd
-from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion.mapping import Format

@@ -34,7 +34,7 @@ from tests.exported import series
 
 GOLDEN = Path(__file__).parent / "golden" / "chart"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-CONTRACTS = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs" / "contracts" / "settings.md").read_text(encoding="utf-8")
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 
 
@@ -256,8 +256,7 @@ def test_the_operator_holds_its_own_lease_and_touches_no_other(mode: str) -> Non
 def test_the_operators_settings_are_those_of_the_contract() -> None:
     (deployment,) = of_kind("defaults", "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    section = CONTRACTS[CONTRACTS.index("## Settings of the operator") :].split("\n## ", 1)[0]
-    contract = set(re.findall(r"`(RECOMMENDER_[A-Z_]+)`", section))
+    contract = set(re.findall(r"`(RECOMMENDER_[A-Z_]+)`", SETTINGS))
     read = {settings.variable(field) for field in settings.Settings.model_fields}
     assert {entry["name"] for entry in container["env"]} == contract == read
 

@@ -31,12 +31,3 @@ def explained(heading: str) -> list[str]:
 @pytest.mark.parametrize("heading", sorted(SECTIONS))
 def test_the_page_explains_every_value_of_the_api_once_and_no_other(heading: str) -> None:
     assert sorted(explained(heading)) == sorted(SECTIONS[heading])
-
-
-@pytest.mark.parametrize("stages", [Stage, VersionStage])
-def test_the_page_names_the_kind_that_has_the_stage(
-    stages: type[Stage | VersionStage],
-) -> None:
-    kind = {Stage: "model", VersionStage: "version"}[stages]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (model|version|both) \|", PAGE, flags=re.MULTILINE))
-    assert {name for name, of in rows.items() if of in (kind, "both")} == set(map(str, stages))

@@ -133,7 +133,7 @@ def test_the_dashboards_without_helm_are_those_of_the_chart(
 
 
 def test_every_metric_is_documented_and_the_documents_name_no_other() -> None:
-    pages = ("metrics.md", "contracts.md", "collector-metrics.md")
+    pages = ("metrics.md", "contracts/metrics.md", "collector-metrics.md")
     text = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
     named = set(re.findall(r"`((?:recommender|transformer)_[a-z_]+)", text))
     assert named - series() <= set(families())

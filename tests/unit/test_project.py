@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
-import itertools
 import re
 import stat
 import subprocess
@@ -103,11 +102,6 @@ def test_the_operator_imports_no_training_library_even_at_second_hand() -> None:
     assert said.stdout.strip() == "[]"
 
 
-def test_every_target_of_the_makefile_has_a_help_text() -> None:
-    rules = set(re.findall(r"^([a-z0-9%-]+):(?!=)", MAKEFILE, flags=re.MULTILINE))
-    assert rules == targets()
-
-
 def test_every_target_does_its_own_set_up() -> None:
     for target in targets() - {"setup", "help"}:
         assert re.search(rf"^{re.escape(target)}: setup ", MAKEFILE, flags=re.MULTILINE), target
@@ -159,22 +153,6 @@ def test_a_shell_script_parses(script: str) -> None:
     assert said.returncode == 0, said.stderr
 
 
-def test_every_direct_dependency_has_its_line_in_the_decisions() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted: set[str] = set()
-    groups = [*project["project"]["optional-dependencies"].values()]
-    for requirement in itertools.chain(*groups, project["dependency-groups"]["dev"]):
-        wanted.add(re.split(r"[\[<>=~! ]", requirement, maxsplit=1)[0].lower())
-    page = (ROOT / "docs" / "adr" / "0004-libraries.md").read_text(encoding="utf-8")
-    named: set[str] = set()
-    for cell in re.findall(r"^\| ([a-z][^|]*) \|", page, flags=re.MULTILINE):
-        first, *rest = [name.strip() for name in cell.split(",")]
-        named |= {first} | {first + n if n.startswith("-") else n for n in rest}
-    named.discard("library")
-    # Stubs are the types of a library that has its line.
-    assert {name for name in wanted if not name.startswith("types-")} == named
-
-
 def test_the_operator_imports_nothing_that_its_image_leaves_out() -> None:
     dockerfile = (ROOT / "operator" / "Dockerfile").read_text(encoding="utf-8")
     removed = re.findall(r"/packages/(kubernetes/[\w/]+)", dockerfile)
@@ -222,15 +200,6 @@ def test_a_package_declares_what_it_imports(package: str) -> None:
         for name in used
     }
     assert {name for name in used if not found[name] & declared} == set()
-
-
-def test_decisions_are_numbered_once_and_titled_by_their_number() -> None:
-    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    numbers = [page.name[:4] for page in pages]
-    assert len(numbers) == len(set(numbers))
-    for page, number in zip(pages, numbers, strict=True):
-        if number != "0000":
-            assert page.read_text("utf-8").startswith(f"# {number}. "), page
 
 
 def test_the_lock_file_pins_what_the_project_asks_for() -> None:

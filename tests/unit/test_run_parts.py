@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -89,17 +87,6 @@ def running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_process_left_behind_does_not_keep_the_runner_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "DRAIN_SECONDS", 0.1)
-    part = shell("setsid sleep 60 & echo $! > child")
-    try:
-        assert run.run_part(part, tmp_path, tmp_path / "out").seconds < 30
-    finally:
-        os.kill(int((tmp_path / "child").read_text(encoding="utf-8")), 9)
-
-
 def test_counts_come_from_the_report_of_pytest(tmp_path: Path) -> None:
     done = run.run_part(pytest_of(tmp_path, MIXED), tmp_path, tmp_path / "out")
     assert done.result is Result.FAILED
@@ -149,23 +136,6 @@ def test_parts_behind_a_failing_one_still_run(
     assert run.main([]) == 1
     assert (tmp_path / "ran").exists()
     assert capsys.readouterr().out.endswith("0 passed, 0 failed, 0 skipped\n")
-
-
-def test_a_part_on_demand_is_named_by_a_full_run_and_run_only_if_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    costly = dataclasses.replace(shell("touch ran", name="costly"), on_demand=True)
-    monkeypatch.setattr(run, "PARTS", (shell("true", name="usual"), costly))
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    assert run.main([]) == 0
-    (line,) = re.findall(r"^costly .*$", capsys.readouterr().out, re.MULTILINE)
-    assert line.split()[1:3] == ["not", "asked"]
-    assert line.endswith("make costly")
-    assert not (tmp_path / "ran").exists()
-    assert run.main(["usual"]) == 0
-    assert "costly" not in capsys.readouterr().out
-    assert run.main(["costly"]) == 0
-    assert (tmp_path / "ran").exists()
 
 
 def test_no_part_outlives_the_time_of_all_of_them(

@@ -21,7 +21,7 @@ def test_the_reference_is_what_the_definitions_say(path: Path) -> None:
 
 
 def test_every_field_of_the_resource_is_explained() -> None:
-    text = reference_pages.kind_page("recommendermodels", ("spec",))
+    text = reference_pages.kind_page("recommendermodels", ("spec",), reference_pages.Printed())
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) > 200
     bare = [row for row in rows if row.rstrip(" |").count("|") < 4]

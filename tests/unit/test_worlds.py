@@ -33,11 +33,6 @@ def ordered(nodeids: Sequence[str]) -> list[str]:
     return [nodeids[at] for at in worlds.in_order(list(nodeids))]
 
 
-def test_a_world_is_the_mode_of_its_tests_and_any_other_test_has_its_own() -> None:
-    found = [worlds.world_of(nodeid) for nodeid in TESTS]
-    assert found == ["Gateway", "Knative", "Gateway", "Knative", *TESTS[4:]]
-
-
 @given(st.permutations(TESTS))
 def test_in_any_random_order_worlds_stay_whole_long_ones_begin_and_one_is_last(
     nodeids: list[str],
@@ -48,12 +43,6 @@ def test_in_any_random_order_worlds_stay_whole_long_ones_begin_and_one_is_last(
     assert len({*begun}) == 1 + sum(a != b for a, b in itertools.pairwise(begun))
     assert begun[:5] == ["Gateway", "Gateway", "Knative", "Knative", LONG]
     assert found[-1] == RIGHTS
-
-
-def test_each_shared_world_ends_with_the_last_of_its_tests() -> None:
-    found = worlds.ends_of_worlds(ordered(TESTS))
-    assert found == {TESTS[2], TESTS[3]}
-    assert worlds.ends_of_worlds([TESTS[2], TESTS[0], LONG]) == {TESTS[0]}
 
 
 def test_the_longest_tests_are_tests_that_there_are() -> None:

@@ -14,7 +14,7 @@ from recommender_kubectl.text import Style
 from recommender_kubectl.views import comparisons
 
 #: Conditions of which True needs somebody's attention.
-_ALARMS = ("Drifted", "Locked", "Stalled")
+_ALARMS = ("Drifted", "RetrainProposed", "Locked", "Stalled")
 #: Conditions of which neither status is good or bad.
 _NEUTRAL = ("Progressing", "Reconciling")
 

@@ -152,7 +152,7 @@ def _attention(model: Model) -> Markup | None:
     """Return the warnings that need a person."""
     alarms = [
         one for one in model.conditions
-        if one.type in ("Drifted", "Stalled") and one.status == "True"
+        if one.type in ("Drifted", "RetrainProposed", "Stalled") and one.status == "True"
     ]  # fmt: skip
     words = [one.type for one in alarms]
     ready = model.condition("Ready")

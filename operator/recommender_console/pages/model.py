@@ -16,7 +16,7 @@ from recommender_kubectl.views import history, why
 from recommender_kubectl.views import status as status_view
 
 #: Conditions of which True needs attention, and those of which neither status is good or bad.
-_ALARMS = ("Drifted", "Locked", "Stalled")
+_ALARMS = ("Drifted", "RetrainProposed", "Locked", "Stalled")
 _NEUTRAL = ("Progressing", "Reconciling")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_contract.api_names import API_VERSION, GROUP
 from recommender_operator.controller.kube import Resource
 
 MODELS = Resource(GROUP, API_VERSION, "recommendermodels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
+from recommender_contract.api_names import GROUP
 from recommender_operator.adapters.kinds import (
     AUTOSCALERS,
     BASELINES,
@@ -19,7 +20,6 @@ from recommender_operator.adapters.kinds import (
     TRAIN_JOBS,
     VERSIONS,
 )
-from recommender_operator.api.base import GROUP
 from recommender_operator.controller.caches import Watched
 from recommender_operator.controller.kube import PODS, Object, Resource
 from recommender_operator.resources import labels

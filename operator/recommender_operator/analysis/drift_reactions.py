@@ -36,7 +36,7 @@ class Reaction(enum.StrEnum):
     #: Versions that were trained before it are not promoted without a person.
     BLOCK_PROMOTIONS = "BlockPromotions"
     ROLL_BACK = "RollBack"
-    #: To the previous version, only if that is better on the same rows.
+    #: To the previous version, only if that is better on the same rows; by itself in mode Auto.
     ROLL_BACK_IF_BETTER = "RollBackIfBetter"
     #: Nothing trains by itself on what may be broken.
     FREEZE_RETRAINING = "FreezeRetraining"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import pydantic
 from pydantic.alias_generators import to_camel
 
-GROUP = "recommender.dev"
-API_VERSION = "v1alpha1"
-
 
 class ApiModel(pydantic.BaseModel):
     """A frozen value of the API. It ignores unknown fields, which the API server prunes anyway."""

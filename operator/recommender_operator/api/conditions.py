@@ -32,6 +32,8 @@ class ConditionType(enum.StrEnum):
     ANALYSIS_PASSED = "AnalysisPassed"
     #: Served sessions differ from the champion's training data.
     DRIFTED = "Drifted"
+    #: A person may accept a retraining, which nothing starts by itself.
+    RETRAIN_PROPOSED = "RetrainProposed"
     #: The last scheduled snapshot succeeded.
     SNAPSHOT_TAKEN = "SnapshotTaken"
     #: Every pod of the model has a node.
@@ -106,9 +108,6 @@ class Reason(enum.StrEnum):
     ROLLING_OUT = "RollingOut"
     REBUILT = "Rebuilt"
     SERVING = "Serving"
-    CANDIDATE_FAILED = "CandidateFailed"
-    CANDIDATE_REJECTED = "CandidateRejected"
-    CANDIDATE_ROLLED_BACK = "CandidateRolledBack"
     CHAMPION_UNAVAILABLE = "ChampionUnavailable"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     PLATFORM_MISSING = "PlatformMissing"
@@ -157,6 +156,9 @@ class Reason(enum.StrEnum):
     SEGMENT_SHIFTED = "SegmentShifted"
     NO_SHIFT = "NoShift"
     WATCHING = "Watching"
+    NEW_SNAPSHOTS = "NewSnapshots"
+    #: Of the Event; the condition's reason is the cause.
+    RETRAIN_PROPOSED = "RetrainProposed"
     RETRAIN_STARTED = "RetrainStarted"
     RECALIBRATION_STARTED = "RecalibrationStarted"
     # Snapshots.

@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from recommender_contract.api_names import API_VERSION, GROUP
 from recommender_operator.api import rules
-from recommender_operator.api.base import API_VERSION, GROUP, ApiModel
+from recommender_operator.api.base import ApiModel
 from recommender_operator.api.baseline import CounterBaselineSpec
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus

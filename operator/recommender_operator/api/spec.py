@@ -15,7 +15,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_data import DataSource, DataSpec
-from recommender_operator.api.spec_drift import DriftSpec, RetrainSpec
+from recommender_operator.api.spec_drift import DriftSpec, RetrainMode, RetrainSpec
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
     ExperimentMode,
@@ -81,6 +81,7 @@ __all__ = [
     "Provider",
     "RecommenderModelSpec",
     "Resources",
+    "RetrainMode",
     "ServingSpec",
     "TrafficMode",
     "TrainingSpec",
@@ -134,7 +135,9 @@ class RecommenderModelSpec(ApiModel):
     drift: DriftSpec = Field(
         default=DriftSpec(), description="How the served data is monitored for drift."
     )
-    retrain: RetrainSpec = Field(default=RetrainSpec(), description="When to retrain.")
+    retrain: RetrainSpec = Field(
+        default=RetrainSpec(), description="When to retrain, and what happens unattended."
+    )
     history: HistorySpec = Field(default=HistorySpec(), description="How many versions to keep.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.RETAIN,

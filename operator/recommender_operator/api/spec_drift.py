@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import enum
+
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
 
+class RetrainMode(enum.StrEnum):
+    """What happens without a person after a drift or new snapshots."""
+
+    MANUAL = "Manual"
+    PROPOSE = "Propose"
+    AUTO = "Auto"
+
+
 class DriftSpec(ApiModel):
     enabled: bool = Field(default=True, description="Monitor the served sessions for drift.")
-    dry_run: bool = Field(
-        default=False,
-        description="Report drift, breaks of a candidate and the reactions to them, but do not "
-        "retrain, recalibrate, block promotions or roll back because of them.",
-    )
     window_sessions: int = Field(
         default=500,
         ge=20,
@@ -44,25 +49,27 @@ class DriftSpec(ApiModel):
     cooldown_seconds: int = Field(
         default=86400, ge=0, le=2592000, description="Minimum time between two reactions to drift."
     )
-    roll_back_if_better: bool = Field(
-        default=False,
-        description="If the champion's loss rose and the previous version is better on the same "
-        "rows, which neither was trained on, roll back to it; if false, the operator only "
-        "proposes it, with both figures.",
-    )
 
 
 class RetrainSpec(ApiModel):
+    mode: RetrainMode = Field(
+        default=RetrainMode.PROPOSE,
+        description="What the operator does by itself after a confirmed drift or enough "
+        "snapshots: nothing (Manual); set the condition RetrainProposed, which the annotation "
+        "recommender.dev/retrain accepts (Propose); or retrain, recalibrate, and go back to the "
+        "previous version where that is better on the same rows (Auto). A first version and a "
+        "changed spec are trained, and a bad candidate is rolled back, in every mode.",
+    )
     on_drift: bool = Field(
         default=True,
-        description="Start a retraining or a recalibration after confirmed drift.",
+        description="Propose or start a retraining or a recalibration after confirmed drift.",
     )
     after_snapshots: int | None = Field(
         default=None,
         ge=1,
         le=10000,
-        description="Start a retraining after this many snapshots with new rows since the last "
-        "one (data.snapshots); never if absent.",
+        description="Propose or start a retraining after this many snapshots with new rows since "
+        "the last one (data.snapshots); never if absent.",
     )
     lock_after_rollbacks: int = Field(
         default=2,

@@ -318,5 +318,5 @@ class RecommenderModelStatus(ApiModel):
         default=None, description="State of scheduled snapshots."
     )
     conditions: tuple[Condition, ...] = Field(
-        default=(), max_length=20, description="Conditions, with reasons and numbers."
+        default=(), max_length=30, description="Conditions, with reasons and numbers."
     )

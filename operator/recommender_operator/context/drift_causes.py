@@ -10,7 +10,6 @@ import datetime
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.drift_reactions import Cause, Reaction, reactions
-from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status_labels import LabelSegment
 from recommender_operator.api.status_segments import SegmentShift
 from recommender_operator.context.reconcile_context import ReconcileContext
@@ -63,7 +62,7 @@ def shifted_segments(ctx: ReconcileContext) -> tuple[SegmentShift, ...]:
 
 
 def wanted(ctx: ReconcileContext) -> frozenset[Reaction]:
-    """Return the reactions to the confirmed causes, whether or not it is a dry run."""
+    """Return the reactions to the confirmed causes, in every `retrain.mode`."""
     found = confirmed(ctx)
     if Cause.SCHEMA_BREAK in found and is_thawed(ctx):
         # A break may hide a shift permanently, so it retrains as one, and holds back nothing.
@@ -85,11 +84,6 @@ def is_thawed(ctx: ReconcileContext) -> bool:
     return since is not None and ctx.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 
-def reacts(ctx: ReconcileContext, reaction: Reaction) -> bool:
-    """Return whether the operator does this now; in a dry run it only alerts."""
-    return reaction in wanted(ctx) and (not ctx.spec.drift.dry_run or reaction is Reaction.ALERT)
-
-
 def blocks(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Return whether a confirmed drift blocks the promotion of a version, which is older than it.
 
@@ -97,7 +91,7 @@ def blocks(ctx: ReconcileContext, version: VersionObject) -> bool:
     drift waits for it, and labels show only later when it began.
     """
     found = [each for each in confirmed(ctx) if Reaction.BLOCK_PROMOTIONS in reactions(each)]
-    if not found or not reacts(ctx, Reaction.BLOCK_PROMOTIONS):
+    if not found or Reaction.BLOCK_PROMOTIONS not in wanted(ctx):
         return False
     if Reaction.RETRAIN in wanted(ctx) and retrains(ctx, version):
         return False
@@ -121,8 +115,3 @@ def retrains(ctx: ReconcileContext, version: VersionObject) -> bool:
         and ctx.retrain.recalibration is None
         and version.name == ctx.desired
     )
-
-
-def rolls_back(spec: DriftSpec) -> bool:
-    """Return whether a confirmed break of the candidate rolls it back."""
-    return not spec.dry_run and Reaction.ROLL_BACK in reactions(Cause.CANDIDATE_BREAK)

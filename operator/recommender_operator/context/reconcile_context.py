@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from recommender_operator.actions import (
     Action,
@@ -25,7 +25,7 @@ from recommender_operator.actions import (
     UpdateVersion,
 )
 from recommender_operator.analysis.window_filling import Filling
-from recommender_operator.api.conditions import ConditionType, find, put
+from recommender_operator.api.conditions import ConditionType, Reason, find, put
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import HandledAction
 from recommender_operator.api.version import (
@@ -69,6 +69,14 @@ STAGE_TEXTS: Mapping[VersionStage, str] = {
 }
 
 
+class Proposal(NamedTuple):
+    """A retraining or a recalibration that a person may accept."""
+
+    reason: Reason
+    what: str
+    why: str
+
+
 class ReconcileContext(RolloutState):
     """The state of a decision in progress."""
 
@@ -89,6 +97,8 @@ class ReconcileContext(RolloutState):
         self._passed: dict[str, Event] = {}
         #: The champion's drift window, if it still fills and nothing else is in progress.
         self.filling: Filling | None = None
+        #: What `retrain.mode: Propose` proposes, the cause that explains others first.
+        self.proposals: list[Proposal] = []
         self._route_first = False
         self._requeue = REST
         #: The host of the route.

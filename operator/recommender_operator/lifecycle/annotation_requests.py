@@ -10,7 +10,7 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.context.rollout_state import fresh_rollout
-from recommender_operator.monitoring import retraining
+from recommender_operator.monitoring import retrain_proposal, retraining
 
 #: Why requests are refused while paused, and the remedy.
 PAUSED = "the model is paused; unset spec.paused, then annotate a new token"
@@ -112,5 +112,4 @@ def _retrain(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
     obstacle = retraining.obstacle(ctx, champion)
     if obstacle is not None:
         return True, f"no retraining{obstacle.removeprefix('none')}"
-    retraining.start(ctx, "request", f"requested by annotation {token!r}")
-    return False, "a retraining of the current spec starts, with the data of its check"
+    return retrain_proposal.accept(ctx, champion, token)

@@ -17,6 +17,8 @@ from recommender_operator.resources import assignment_header
 from recommender_operator.rollout import counter_windows, input_breakage
 
 _DRAIN = datetime.timedelta(seconds=5)
+#: Windows of a version that is evaluated: in a step, in the rollout, and for broken inputs.
+_EVALUATED = (counter_windows.step_key, counter_windows.rollout_key, counter_windows.break_key)
 
 
 def keep_services(ctx: ReconcileContext) -> None:
@@ -67,22 +69,12 @@ def _remove(ctx: ReconcileContext, name: str) -> None:
 
 
 def _needed_baselines(ctx: ReconcileContext) -> set[str]:
-    keep = set()
+    keep: set[str] = set()
     champion, candidate = ctx.champion, ctx.candidate
     if candidate is not None and candidate.status.stage is VersionStage.CANARY:
-        for key in (
-            counter_windows.step_key,
-            counter_windows.rollout_key,
-            counter_windows.break_key,
-        ):
-            keep.add(key(candidate))
+        keep |= {key(candidate) for key in _EVALUATED}
     if champion is not None and ctx.spec.drift.enabled:
         keep.add(counter_windows.drift_key(champion.name))
         if input_breakage.on_probation(ctx):
-            for key in (
-                counter_windows.step_key,
-                counter_windows.rollout_key,
-                counter_windows.break_key,
-            ):
-                keep.add(key(champion))
+            keep |= {key(champion) for key in _EVALUATED}
     return keep

@@ -15,11 +15,12 @@ from recommender_operator.actions import StartJob
 from recommender_operator.api import report
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.report import ReportError, SnapshotReport
+from recommender_operator.api.spec import RetrainMode
 from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
 from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.reconcile_context import Proposal, ReconcileContext
 from recommender_operator.lifecycle import annotation_requests
 from recommender_operator.monitoring import retraining
 from recommender_operator.observed import JobKind, JobState
@@ -211,19 +212,22 @@ def _needed(ctx: ReconcileContext) -> list[str]:
 
 
 def _retrain(ctx: ReconcileContext) -> None:
-    """Start a retraining after enough snapshots with new rows, unless there is a candidate."""
+    """Start or propose a retraining after enough new snapshots, unless there is a candidate."""
     wanted, seen = ctx.spec.retrain.after_snapshots, _state(ctx).since_retraining
-    champion = ctx.champion
+    champion, mode = ctx.champion, ctx.spec.retrain.mode
     if wanted is None or seen < wanted or champion is None or ctx.candidate is not None:
         return
-    if retraining.is_requested(ctx):
+    if mode is RetrainMode.MANUAL or retraining.is_requested(ctx):
         return
-    waits = retraining.frozen(ctx) or ctx.observed.retrainings_full
-    waits = waits or retraining.obstacle(ctx, champion) or ""
+    full = ctx.observed.retrainings_full if mode is RetrainMode.AUTO else ""
+    waits = retraining.frozen(ctx) or full or retraining.obstacle(ctx, champion) or ""
     if waits != _state(ctx).waits:
         ctx.set_status(snapshots=_state(ctx).model_copy(update={"waits": waits[:1024]}))
     if waits:
         return
+    why = f"{'a snapshot' if seen == 1 else f'{seen} snapshots'} with new rows"
+    if mode is RetrainMode.PROPOSE:
+        ctx.proposals.append(Proposal(Reason.NEW_SNAPSHOTS, "a retraining", why))
+        return
     ctx.set_status(snapshots=_state(ctx).model_copy(update={"since_retraining": 0}))
-    count = "a snapshot" if seen == 1 else f"{seen} snapshots"
-    retraining.start(ctx, "snapshot", f"{count} with new rows")
+    retraining.start(ctx, "snapshot", why)

@@ -18,10 +18,10 @@ from recommender_operator.analysis.drift_reactions import Cause, Reaction
 from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.api.conditions import MAX_MESSAGE, ConditionType, Reason
-from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.spec import ConditionStatus, RetrainMode
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.reconcile_context import Proposal, ReconcileContext
 from recommender_operator.monitoring import (
     drift_messages,
     recalibrate_champion,
@@ -167,7 +167,8 @@ def _react(ctx: ReconcileContext, champion: VersionObject) -> None:
         return
     obstacle = _obstacle(ctx, champion)
     if obstacle is None:
-        obstacle = _start(ctx, champion, drift_messages.what(ctx, found[0]))
+        act = _start if ctx.spec.retrain.mode is RetrainMode.AUTO else _propose
+        obstacle = act(ctx, champion, found[0])
     told = ". ".join(drift_messages.drift_message(ctx, cause, champion.name) for cause in found)
     back = revert_to_previous.comparison_message(ctx, champion)
     does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
@@ -190,8 +191,7 @@ def _time(ctx: ReconcileContext) -> None:
 def _number(ctx: ReconcileContext) -> None:
     """Give a drift of the inputs a sequence number, which shows the versions trained before it.
 
-    It has one as long as it is confirmed, also while nothing is blocked, as in a dry run: what is
-    trained then is not older.
+    It has one as long as it is confirmed: what is trained then is not older.
     """
     drift = ctx.status.drift
     drifted = drifts.drifted(ctx.spec.drift, drift)
@@ -211,7 +211,7 @@ def _quiet(ctx: ReconcileContext, champion: VersionObject) -> tuple[ConditionSta
 
 
 def _obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
-    """Return why no retraining starts now; None if one starts."""
+    """Return why no retraining starts or is proposed now; None if one is."""
     reacted, spec = ctx.status.drift.reacted_at, ctx.spec
     cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
     candidate = ctx.candidate
@@ -227,14 +227,13 @@ def _obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
         return f"the recalibration {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(ctx):
         return frozen
-    if spec.drift.dry_run:
-        would = ", ".join(sorted(drift_causes.wanted(ctx) - {Reaction.ALERT}))
-        return f"none, because drift.dryRun is true; otherwise {would}"
     if not spec.retrain.on_drift:
         return "none, because retrain.onDrift is false; change data or training in the spec"
+    if spec.retrain.mode is RetrainMode.MANUAL:
+        return "none, because retrain.mode is Manual; recommender.dev/retrain starts a retraining"
     if general := retraining.obstacle(ctx, champion):
         return general
-    if ctx.observed.retrainings_full:
+    if spec.retrain.mode is RetrainMode.AUTO and ctx.observed.retrainings_full:
         return ctx.observed.retrainings_full
     if recalibrates and (missing := recalibrate_champion.obstacle(ctx, champion)):
         return missing
@@ -258,13 +257,29 @@ def _is_recalibrated(ctx: ReconcileContext, candidate: VersionObject) -> bool:
     return ctx.recalibration is not None and candidate.name == ctx.desired
 
 
-def _start(ctx: ReconcileContext, champion: VersionObject, features: str) -> str:
+def _propose(ctx: ReconcileContext, champion: VersionObject, cause: Cause) -> str:
+    """Propose a recalibration, or else a retraining, and return which one."""
+    if ctx.candidate is not None:
+        return f"none while {ctx.candidate.name} is in progress"
+    what = "a retraining"
+    if Reaction.RECALIBRATE in drift_causes.wanted(ctx):
+        planned = recalibrate_champion.plan(ctx, champion)
+        if isinstance(planned, Refused):
+            what += f", because a recalibration cannot fix it ({planned.why}),"
+        else:
+            what = f"a recalibration of {champion.name}"
+    why = f"drift of {drift_messages.what(ctx, cause)} (see Drifted)"
+    ctx.proposals.append(Proposal(_REASONS[cause], what, why))
+    return "proposed, see RetrainProposed"
+
+
+def _start(ctx: ReconcileContext, champion: VersionObject, cause: Cause) -> str:
     """Start a recalibration, or else a retraining, and return which one."""
     cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
     ctx.due(ctx.time, cooldown, _POLL)
     drift = ctx.status.drift.model_copy(update={"reacted_at": ctx.time})
     ctx.set_status(drift=drift)
-    reason = f"drift of {features}"
+    reason = f"drift of {drift_messages.what(ctx, cause)}"
     if Reaction.RECALIBRATE not in drift_causes.wanted(ctx):
         retraining.start(ctx, "drift", reason)
         return "a retraining starts"

@@ -34,12 +34,12 @@ def obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
 
 def frozen(ctx: ReconcileContext) -> str | None:
     """Return why nothing retrains by itself, whatever the cause; None if it may."""
-    if not drift_causes.reacts(ctx, Reaction.FREEZE_RETRAINING):
+    if Reaction.FREEZE_RETRAINING not in drift_causes.wanted(ctx):
         return None
     features = ", ".join(ctx.status.drift.lacking)
     return (
         f"no automatic retraining, because it would learn from sessions without {features}: "
-        "repair what sends them, or set drift.dryRun"
+        "repair what sends them, or set drift.enabled to false"
     )
 
 

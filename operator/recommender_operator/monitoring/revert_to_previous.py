@@ -3,13 +3,14 @@
 A drift of what users want is new to both versions, so an older one is seldom better. Whether it
 is, the training that reacts to the drift measures: champion and previous version answer the same
 labelled rows, which neither was trained on (docs/adr/0071). The operator proposes the rollback
-with both figures, and does it only if `drift.rollBackIfBetter` asks for it.
+with both figures, and does it only in `retrain.mode: Auto`.
 """
 
 from __future__ import annotations
 
 from recommender_operator.analysis.drift_reactions import Reaction
 from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType, Reason, find
+from recommender_operator.api.spec import RetrainMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.context import drift_causes
@@ -140,10 +141,8 @@ def _is_of(found: PreviousComparison, champion: VersionObject, previous: Version
 
 def _obstacle(ctx: ReconcileContext, previous: VersionObject) -> str:
     """Return why the operator does not roll back by itself; empty if it does."""
-    if ctx.spec.drift.dry_run:
-        return "drift.dryRun is true"
-    if not ctx.spec.drift.roll_back_if_better:
-        return "drift.rollBackIfBetter is false"
+    if (mode := ctx.spec.retrain.mode) is not RetrainMode.AUTO:
+        return f"retrain.mode is {mode}"
     if ctx.status.locked:
         return "the model is locked"
     if ctx.standby is not None:

@@ -180,10 +180,14 @@ def _of_conditions(model: ModelObject, versions: Sequence[VersionObject]) -> Ite
     conditions = model.status.conditions
     for kind, sent_as, verbs in (
         (ConditionType.DRIFTED, FactKind.DRIFTED, ("retrain",)),
+        (ConditionType.RETRAIN_PROPOSED, FactKind.WAITING, ("retrain",)),
         (ConditionType.LOCKED, FactKind.WAITING, ("unlock",)),
     ):
         state = find(conditions, kind)
-        if state is not None and state.status == "True":
+        # Of a drift tells the fact about Drifted.
+        proposed = kind is ConditionType.RETRAIN_PROPOSED
+        told = proposed and state is not None and state.reason != Reason.NEW_SNAPSHOTS
+        if state is not None and state.status == "True" and not told:
             since = state.last_transition_time
             yield _fact(
                 model,

@@ -13,11 +13,11 @@ import enum
 import logging
 from collections.abc import Callable
 
+from recommender_contract.api_names import API_VERSION, GROUP
 from recommender_operator.actions import Event
 from recommender_operator.adapters.kinds import MODELS
 from recommender_operator.adapters.objects.event_recorder import EventRecorder
 from recommender_operator.adapters.objects.parsed_objects import ObservationError, model_object
-from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.reconcile.reconciler import Key, Refused

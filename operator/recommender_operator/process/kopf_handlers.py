@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import kopf
 
+from recommender_contract.api_names import GROUP
 from recommender_operator.adapters.kinds import MODELS
-from recommender_operator.api.base import GROUP
 from recommender_operator.controller import login
 from recommender_operator.controller.kube import Resource
 from recommender_operator.process import instances

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recommender_contract import environment
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
@@ -32,4 +33,4 @@ def mounts(model: ModelObject, options: Options) -> list[Manifest]:
 
 def variable(model: ModelObject, options: Options) -> dict[str, str]:
     """Return the variable with the folder."""
-    return {"RECOMMENDER_COLLECTOR_KEYS": FOLDER} if is_given(model, options) else {}
+    return {environment.COLLECTOR_KEYS: FOLDER} if is_given(model, options) else {}

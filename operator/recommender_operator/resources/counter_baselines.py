@@ -20,8 +20,8 @@ from typing import Any
 import pydantic
 
 from recommender_contract import metrics
+from recommender_contract.api_names import API_VERSION, GROUP
 from recommender_operator.analysis import counter_window
-from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.baseline import PACKED_LIMIT, CounterBaselineSpec
 from recommender_operator.observed import Baseline, ModelObject, Sample, VersionObject
 from recommender_operator.resources import labels, names

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 
+from recommender_contract import environment
 from recommender_operator.observed import ModelObject
 
-VARIABLE = "RECOMMENDER_HOLDOUT"
 #: How many times as many others are measured; the transformer has the same.
 TIMES = 4
 
@@ -45,7 +45,7 @@ def variable(model: ModelObject) -> dict[str, str]:
         "percent": held.percent,
         "salt": salt(model),
     }
-    return {VARIABLE: json.dumps(setting, sort_keys=True)}
+    return {environment.HOLDOUT: json.dumps(setting, sort_keys=True)}
 
 
 def _digest(text: str) -> str:

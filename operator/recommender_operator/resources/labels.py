@@ -5,22 +5,28 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_contract.api_names import (
+    API_VERSION,
+    COMPONENT_LABEL,
+    GROUP,
+    JOB_KIND_LABEL,
+    MODEL_LABEL,
+    VERSION_LABEL,
+)
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 
 #: A manifest, as sent to the API server.
 Manifest = dict[str, Any]
 
-MODEL = f"{GROUP}/model"
+MODEL = MODEL_LABEL
 #: Label of a model, set by its user: the instance of the operator that acts on it.
 INSTANCE = f"{GROUP}/instance"
-VERSION = f"{GROUP}/version"
-JOB_KIND = f"{GROUP}/job-kind"
+VERSION = VERSION_LABEL
+JOB_KIND = JOB_KIND_LABEL
 ATTEMPT = f"{GROUP}/attempt"
 #: Distinguishes the object whose files a Job removes from earlier ones of the same name.
 INCARNATION = f"{GROUP}/incarnation"
-#: Label of a serving pod in Gateway mode; in Knative mode one pod is both.
-COMPONENT = f"{GROUP}/component"
+COMPONENT = COMPONENT_LABEL
 #: Label that Knative gives to the pods of a revision, and to no others.
 REVISION = "serving.knative.dev/revision"
 MANAGED_BY = "app.kubernetes.io/managed-by"

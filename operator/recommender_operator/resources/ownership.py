@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
-from recommender_operator.api.base import GROUP
+from recommender_contract.api_names import GROUP
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import labels, names
 from recommender_operator.resources.labels import Manifest

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from recommender_contract import environment
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
@@ -39,16 +40,16 @@ def _files(model: ModelObject, options: Options) -> Iterator[SecretFile]:
     if reads_store(model, options):
         if options.store_secret:
             entry = options.store_entry or reader(model)
-            variable = "RECOMMENDER_STORE_PASSWORD_FILE"
+            variable = environment.STORE_PASSWORD_FILE
             yield SecretFile("store-password", options.store_secret, entry, variable)
         if options.store_ca_secret:
-            yield SecretFile("store-ca", options.store_ca_secret, "ca.crt", "RECOMMENDER_STORE_CA")
+            yield SecretFile("store-ca", options.store_ca_secret, "ca.crt", environment.STORE_CA)
     if options.log_key_secret:
         yield SecretFile(
             "log-key",
             options.log_key_secret,
             options.log_key_entry,
-            "RECOMMENDER_LOG_USER_KEY_FILE",
+            environment.LOG_USER_KEY_FILE,
         )
 
 
@@ -67,8 +68,8 @@ def variables(model: ModelObject, options: Options) -> dict[str, str]:
     found = {
         each.variable: f"{each.folder}/{each.entry}" for each in secret_files_of(model, options)
     }
-    if "RECOMMENDER_STORE_PASSWORD_FILE" in found and not options.store_entry:
-        found["RECOMMENDER_STORE_USER"] = reader(model)
+    if environment.STORE_PASSWORD_FILE in found and not options.store_entry:
+        found[environment.STORE_USER] = reader(model)
     return found
 
 

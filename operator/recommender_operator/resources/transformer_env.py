@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from recommender_contract import environment
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
@@ -22,9 +23,9 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
     `$$` prevents the kubelet from expanding `$(NAME)`, and from taking a `$$` of a value for that.
     """
     values = {
-        "RECOMMENDER_MODEL": model.name,
-        "RECOMMENDER_VERSION": version.name,
-        "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
+        environment.MODEL: model.name,
+        environment.VERSION: version.name,
+        environment.TIMEOUT_MS: str(model.spec.serving.timeout_milliseconds),
         **_logs(options),
         **secret_files.variables(model, options),
         **_traces(options),
@@ -38,8 +39,8 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
 
 def _logs(options: Options) -> dict[str, str]:
     values = {
-        "RECOMMENDER_LOG_LEVEL": (options.serving_log_level, "INFO"),
-        "RECOMMENDER_LOG_FORMAT": (options.serving_log_format, "json"),
+        environment.LOG_LEVEL: (options.serving_log_level, "INFO"),
+        environment.LOG_FORMAT: (options.serving_log_format, "json"),
     }
     return {name: value for name, (value, default) in values.items() if value != default}
 
@@ -48,8 +49,8 @@ def _traces(options: Options) -> dict[str, str]:
     if not options.tracing_endpoint:
         return {}
     return {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": options.tracing_endpoint,
-        "OTEL_TRACES_SAMPLER_ARG": str(options.tracing_ratio),
+        environment.TRACE_ENDPOINT: options.tracing_endpoint,
+        environment.TRACE_RATIO: str(options.tracing_ratio),
     }
 
 
@@ -57,14 +58,14 @@ def _cache(serving: ServingSpec) -> dict[str, str]:
     kept = serving.cache
     if kept is None:
         return {}
-    return {"RECOMMENDER_ANSWER_CACHE": f"{kept.seconds},{kept.max_entries},{kept.max_megabytes}"}
+    return {environment.ANSWER_CACHE: f"{kept.seconds},{kept.max_entries},{kept.max_megabytes}"}
 
 
 def _callers(serving: ServingSpec) -> dict[str, str]:
     if serving.callers is None:
         return {}
     given = serving.callers.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {"RECOMMENDER_CALLERS": json.dumps(given, sort_keys=True)} if given else {}
+    return {environment.CALLERS: json.dumps(given, sort_keys=True)} if given else {}
 
 
 def _collector(model: ModelObject, options: Options) -> dict[str, str]:
@@ -77,19 +78,19 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
     serving = model.spec.serving
     given = collector_keys.variable(model, options)
     if options.store_url:
-        given["RECOMMENDER_STORE_URL"] = options.store_url
-        given["RECOMMENDER_HIDE"] = ",".join(serving.hide)
+        given[environment.STORE_URL] = options.store_url
+        given[environment.HIDE] = ",".join(serving.hide)
         if serving.trending:
-            given["RECOMMENDER_TRENDING"] = "true"
+            given[environment.TRENDING] = "true"
     if options.collector_url and serving.impressions:
-        given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
-        given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
+        given[environment.COLLECTOR_URL] = options.collector_url
+        given[environment.IMPRESSIONS] = f"{serving.impressions:g}"
         if _predicts(model):
-            given["RECOMMENDER_PREDICTIONS"] = "true"
+            given[environment.PREDICTIONS] = "true"
             if divided := label_segments.segment_features(model.spec.data.source.mapping):
-                given["RECOMMENDER_LABEL_SEGMENTS"] = ",".join(divided)
+                given[environment.LABEL_SEGMENTS] = ",".join(divided)
         if serving.exploration is not None:
-            given["RECOMMENDER_EXPLORATION"] = json.dumps(serving.exploration.model_dump())
+            given[environment.EXPLORATION] = json.dumps(serving.exploration.model_dump())
         given |= holdout_users.variable(model)
     return given
 
@@ -106,4 +107,4 @@ def list_limits(serving: ServingSpec) -> dict[str, str]:
     limits = serving.model_dump(
         mode="json", by_alias=True, exclude_defaults=True, include={"diversity", "exposure"}
     )
-    return {"RECOMMENDER_LIST_LIMITS": json.dumps(limits, sort_keys=True)} if limits else {}
+    return {environment.LIST_LIMITS: json.dumps(limits, sort_keys=True)} if limits else {}

@@ -16,7 +16,7 @@ from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context import drift_causes, routing
+from recommender_operator.context import routing
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import Baseline, Sample, VersionObject
 from recommender_operator.resources import baseline_deployment_names
@@ -53,14 +53,14 @@ def watch_candidate(ctx: ReconcileContext, candidate: VersionObject) -> str | No
     counter_windows.save(ctx, key, [candidate.name, beside])
     if _is_lost(seen, ours, theirs):
         return None
-    return seen.message if _advance(ctx, seen) and _acts(ctx, candidate, seen) else None
+    return seen.message if _advance(ctx, seen) else None
 
 
 def suspicion(ctx: ReconcileContext) -> str | None:
     """Return a text if the last windows showed a break of the candidate only, else None."""
     count = ctx.status.drift.candidate_breaks_in_a_row
     needed = ctx.spec.drift.consecutive_windows
-    if not ctx.spec.drift.enabled or count == 0 or not drift_causes.rolls_back(ctx.spec.drift):
+    if not ctx.spec.drift.enabled or count == 0:
         return None
     return f"{count} of {needed} windows in a row show a break of the candidate only"
 
@@ -82,9 +82,7 @@ def watch_champion(ctx: ReconcileContext) -> None:
     counter_windows.save(ctx, key, [champion.name])
     if _is_lost(seen, ours, before):
         return
-    if not _advance(ctx, seen) or not _acts(ctx, champion, seen):
-        return
-    if ctx.is_ready(previous.name):
+    if _advance(ctx, seen) and ctx.is_ready(previous.name):
         _return_to(ctx, previous, champion, seen)
 
 
@@ -158,15 +156,6 @@ def _return_to(
     reason = Reason.BROKEN_AFTER_PROMOTION
     ctx.end(previous.name, VersionStage.PROMOTED, reason, message)
     ctx.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
-
-
-def _acts(ctx: ReconcileContext, version: VersionObject, seen: DriftVerdict) -> bool:
-    """Return whether a break rolls a version back; a dry run says what it would do."""
-    if drift_causes.rolls_back(ctx.spec.drift):
-        return True
-    message = f"{version.name} is broken and stays, because drift.dryRun is true: {seen.message}"
-    ctx.warn(Reason.CANDIDATE_BROKEN, message, version=version.name)
-    return False
 
 
 def _restart(ctx: ReconcileContext, key: str, *versions: str) -> None:

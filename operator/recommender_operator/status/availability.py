@@ -87,7 +87,7 @@ def _still_serves(ctx: ReconcileContext) -> bool:
 def _progressing(ctx: ReconcileContext, subject: VersionObject | None) -> ConditionValue:
     candidate = ctx.candidate
     if ctx.observed.platform.missing:
-        return "False", Reason.PLATFORM_MISSING, "; ".join(ctx.observed.platform.missing)
+        return "False", Reason.PLATFORM_MISSING, "Available has what is missing"
     if ctx.spec.paused:
         at = f" {candidate.name} stays at {candidate.status.stage.value}." if candidate else ""
         message = f"spec.paused is true: nothing starts and no weight increases.{at}"
@@ -105,14 +105,16 @@ def _progressing(ctx: ReconcileContext, subject: VersionObject | None) -> Condit
     if candidate is not None:
         return "True", candidate.status.stage.value, _where(ctx, candidate)
     if ctx.status.locked:
-        locked = find(ctx.status.conditions, ConditionType.LOCKED)
-        return "False", Reason.LOCKED, locked.message if locked else "locked"
+        return "False", Reason.LOCKED, "nothing starts: Locked has the remedy"
     if subject is None:
         return "True", VersionStage.PENDING.value, f"{ctx.desired} is being created"
     decision = subject.status.decision
     if decision is None:
         return "True", subject.status.stage.value, f"{subject.name} is about to start"
-    return "False", decision.reason, f"{subject.name} {decision.outcome}: {decision.message}"
+    # The decision itself is written once, in the condition that it is about.
+    promoted = decision.outcome == VersionStage.PROMOTED
+    where = ConditionType.ANALYSIS_PASSED if promoted else ConditionType.UP_TO_DATE
+    return "False", decision.reason, f"{subject.name} {decision.outcome}: {where} has the numbers"
 
 
 def _where(ctx: ReconcileContext, candidate: VersionObject) -> str:

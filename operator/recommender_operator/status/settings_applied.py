@@ -18,6 +18,7 @@ from recommender_operator.api.spec import (
     Fault,
     Provider,
     RecommenderModelSpec,
+    RetrainMode,
     TrafficMode,
 )
 from recommender_operator.api.spec_experiment import OF_GROUP, ExperimentMetric
@@ -36,7 +37,6 @@ BY_COLLECTOR = (
     "serving.holdout",
     "experiment",
     "rollout.interleaving",
-    "drift.rollBackIfBetter",
 )
 #: Settings of what served versions read in the store.
 BY_STORE = ("serving.hide", "serving.trending", "serving.callers.trusted")
@@ -68,13 +68,6 @@ def _fault(fault: Fault) -> Callable[[Spec], bool]:
         return injected is None or injected.fault is fault
 
     return is_met
-
-
-def _learns_labels(spec: Spec) -> bool:
-    mapping = spec.data.source.mapping
-    label = mapping.label if mapping is not None else None
-    attributed = label is not None and label.attribution is not None
-    return attributed and spec.drift.enabled and spec.serving.impressions > 0
 
 
 def _is_gateway(spec: Spec) -> bool:
@@ -139,9 +132,9 @@ REQUIREMENTS = (
         _has(*OF_GROUP),
     ),
     Requirement(
-        ("drift.rollBackIfBetter",),
-        "data.source.mapping.label.attribution, serving.impressions above 0 and drift.enabled",
-        _learns_labels,
+        ("retrain.afterSnapshots",),
+        "retrain.mode Propose or Auto",
+        lambda spec: spec.retrain.mode is not RetrainMode.MANUAL,
     ),
     Requirement(
         (

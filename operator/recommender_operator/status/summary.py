@@ -9,19 +9,12 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus
-from recommender_operator.api.version import VersionStage
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.status.pipeline_conditions import RETRY
 
 #: Status, reason and message of a condition.
 ConditionValue = tuple[ConditionStatus, str, str]
-#: Reason of Ready, by the outcome of the desired version, if the champion continues to serve.
-_ENDED = {
-    VersionStage.FAILED.value: Reason.CANDIDATE_FAILED,
-    VersionStage.REJECTED.value: Reason.CANDIDATE_REJECTED,
-    VersionStage.ROLLED_BACK.value: Reason.CANDIDATE_ROLLED_BACK,
-}
 
 
 def set_conditions(
@@ -47,17 +40,7 @@ def _ready(
     pin = ctx.spec.rollback_to
     if up_to_date[0] == "True" or (pin is not None and pin != champion.name):
         return up_to_date
-    return "True", _serves_on(ctx, up_to_date), up_to_date[2]
-
-
-def _serves_on(ctx: ReconcileContext, up_to_date: ConditionValue) -> str:
-    """Return the reason of Ready if the champion is not the version of the spec."""
-    wanted = ctx.versions.get(ctx.desired)
-    decision = wanted.status.decision if wanted is not None else None
-    is_cause = decision is not None and decision.reason == up_to_date[1]
-    if decision is None or not is_cause or decision.reason == Reason.ROLLED_BACK_TO:
-        return up_to_date[1]
-    return _ENDED.get(decision.outcome, up_to_date[1])
+    return available
 
 
 def _up_to_date(

@@ -16,12 +16,12 @@ from starlette.responses import Response
 
 from recommender_collector.api.event_routes import failure
 from recommender_collector.api.request_bodies import Refused, require_model, unavailable
-from recommender_collector.domain.arms import HELD
 from recommender_collector.domain.checks import is_arm, is_experiment, is_phase
 from recommender_collector.domain.formats import Damaged
 from recommender_collector.experiments.experiment import OTHER, Spans, part_of
 from recommender_collector.experiments.moments import Moments, days_of
 from recommender_collector.store.experiment_store import Account, ExperimentStore
+from recommender_contract.events import HELD
 
 #: It stays damaged, so asking again soon is of no use.
 DAMAGED_SECONDS = 60

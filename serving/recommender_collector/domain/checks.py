@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 import reprlib
 
-from recommender_contract.events import MAX_LABEL, MAX_SEGMENT, MAX_SEGMENTS
+from recommender_contract.events import (
+    MAX_LABEL,
+    MAX_MILLISECONDS,
+    MAX_SEGMENT,
+    MAX_SEGMENTS,
+    MAX_SLOWER_THAN,
+)
 
 MAX_ID = MAX_LABEL  # characters of ids of users, items, requests and sessions
 MAX_VALUE = 1e12
@@ -14,6 +20,7 @@ _EXPERIMENT = re.compile(r"[0-9a-f]{8}")
 _FEATURE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SOURCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _ARM = re.compile(r"[a-z0-9-]{1,80}")
+_TEAMS = re.compile(r"[AB-]*")
 
 
 class InvalidEvent(ValueError):  # noqa: N818 - it is the event that is invalid
@@ -73,6 +80,26 @@ def is_cap(value: object) -> bool:
 def is_probability(value: object) -> bool:
     """Whether a value is a number from 0 to 1."""
     return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
+
+
+def is_teams(value: object, items: int) -> bool:
+    """Return whether a value has a letter for each of so many items."""
+    return isinstance(value, str) and len(value) == items and bool(_TEAMS.fullmatch(value))
+
+
+def is_duration(value: object) -> bool:
+    """Return whether a value is the time that a request took."""
+    return type(value) in (int, float) and 0 <= value <= MAX_MILLISECONDS  # type: ignore[operator]
+
+
+def is_threshold(value: object) -> bool:
+    """Return whether a value is a time above which a request is slow."""
+    return type(value) is int and 1 <= value <= MAX_SLOWER_THAN
+
+
+def is_part(value: object, items: int) -> bool:
+    """Return whether a value is the number of some of so many items."""
+    return type(value) is int and 0 <= value <= items
 
 
 def segments_of(value: object) -> tuple[tuple[str, str], ...]:

@@ -10,22 +10,17 @@ import re
 from typing import Annotated, Any, NamedTuple, Self
 
 import orjson
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
 
-from recommender_collector.domain.declared_features import (
-    Column,
-    ContextFeature,
-    Part,
-    Section,
-    Users,
-)
 from recommender_contract.events import MAX_SEGMENTS, Kind
-from recommender_contract.features import BANDED, LISTS, NAMED
+from recommender_contract.features import BANDED, LISTS, MAX_TEXT, NAME, NAMED, PER_ROW
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import IdKind
 from recommender_contract.mapping import TimeUnit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
+Column = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Value = Annotated[float, Field(allow_inf_nan=False)]
 DAY = 86_400
 #: Longest window of a label whose outcomes are counted: users are kept so long.
@@ -37,6 +32,53 @@ _OUTCOMES = frozenset(Kind) - {Kind.IMPRESSION, Kind.SEARCH, Kind.VISIT}
 
 class DeclarationError(Exception):
     """The declaration is invalid; the message names the field, the value and the remedy."""
+
+
+class Section(BaseModel):
+    """A part of a declaration, in which every field is known."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class Part(Section):
+    """A part of the mapping; what does not concern events is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ContextFeature(Part):
+    """A declared feature of the context of an event."""
+
+    name: str = Field(pattern=NAME)
+    kind: FeatureKind
+    column: Column | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    separator: str | None = Field(default=None, min_length=1)
+    max_per_row: int = PER_ROW
+    length: int = 1
+    calendar: str | None = None
+    cold_start: bool = False
+    fairness: bool = False
+    segments: bool = False
+    served_as: str | None = None
+
+
+class UserFeature(Part):
+    """A declared feature of users."""
+
+    name: str = Field(pattern=NAME)
+    kind: FeatureKind | None = None
+    fairness: bool = False
+    segments: bool = False
+
+
+class Users(Part):
+    """The features of users."""
+
+    features: tuple[UserFeature, ...] = ()
 
 
 class EventValue(Part):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 import orjson
 
 from recommender_collector.domain.events import Id
 from recommender_collector.domain.store_updates import number
+from recommender_contract import erasures
 
 
 def user_digest(user: Id) -> str:
-    """Return the digest of a user as 32 hex digits.
-
-    16 bytes of BLAKE2b (RFC 7693) without a key, personalised with `erased user`, of the id of the
-    models as 8 bytes, big-endian.
-    """
-    content = number(user).to_bytes(8, "big")
-    return hashlib.blake2b(content, digest_size=16, person=b"erased user").hexdigest()
+    """Return the digest of a user as 32 hex digits."""
+    return erasures.digest(number(user))
 
 
 def line_of(user: Id, milliseconds: int) -> bytes:

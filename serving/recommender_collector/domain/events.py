@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from recommender_collector.domain.arms import INTERLEAVED
-from recommender_collector.domain.checks import InvalidEvent
-from recommender_contract.events import Kind
+from recommender_contract.events import HELD, OTHERS, Kind
+
+#: Arms that are no versions: the only one of an interleaving, and those of a holdout's measure.
+INTERLEAVED = "interleaved"
+GROUPS = frozenset({HELD, OTHERS})
 
 Id = int | str
 #: A value of a declared feature of the context: of a MultiCategorical and an Embedding a list.
@@ -98,21 +100,3 @@ class Erasure(NamedTuple):
     """The request to forget a user. It covers everything before it in the log."""
 
     user: Id
-
-
-def part_of_impression(
-    field: str, value: object, kind: Kind, names: tuple[str, ...]
-) -> dict[str, object] | None:
-    """Return an object that only an impression has, with exactly these names; None without one.
-
-    Raises:
-        InvalidEvent: it has other names or is no object, or the event is no impression.
-    """
-    if value is None:
-        return None
-    if kind is not Kind.IMPRESSION:
-        raise InvalidEvent(field, value, f"only an impression has it: leave it out of a {kind}")
-    if not isinstance(value, dict) or value.keys() != set(names):
-        listed = f"{', '.join(names[:-1])} and {names[-1]}"
-        raise InvalidEvent(field, value, f"give an object of {listed}")
-    return value

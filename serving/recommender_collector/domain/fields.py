@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent, is_text
-from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.declared_features import ContextFeature
+from recommender_collector.domain.declaration import ContextFeature, Model
 from recommender_collector.domain.events import Context, ContextValue, Id
 from recommender_contract.categories import BadCategoriesError, categories_of
 from recommender_contract.events import MAX_CATEGORY, MAX_ITEMS, Kind, Source

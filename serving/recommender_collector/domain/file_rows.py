@@ -7,9 +7,16 @@ from datetime import UTC, datetime
 
 import orjson
 
-from recommender_collector.domain import holdouts, label_segments, serving_outcome
 from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Event, Id
+from recommender_collector.domain.impression_fields import (
+    HOLDOUT,
+    LABEL_SEGMENTS,
+    OF_GROUP,
+    SERVED,
+    archived_group,
+    archived_outcome,
+)
 from recommender_contract.events import Kind
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.mapping import TimeUnit
@@ -64,12 +71,12 @@ def archive_line(event: Event) -> bytes:
     if event.interleaved is not None:
         fields["interleaved"] = event.interleaved._asdict()
     if event.holdout is not None:
-        fields[holdouts.FIELD] = holdouts.archived_group(event.holdout)
+        fields[HOLDOUT] = archived_group(event.holdout)
     if (divided := fields.pop("label_segments")) is not None:
-        fields[label_segments.FIELD] = dict(divided)
+        fields[LABEL_SEGMENTS] = dict(divided)
     if event.served is not None:
-        fields[serving_outcome.FIELD] = serving_outcome.archived_outcome(event.served)
-    fields[serving_outcome.GROUP_FIELD] = fields.pop("of_group")
+        fields[SERVED] = archived_outcome(event.served)
+    fields[OF_GROUP] = fields.pop("of_group")
     fields["time"] = _time(event.time, TimeUnit.ISO8601)
     return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})
 

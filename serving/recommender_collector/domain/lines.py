@@ -12,10 +12,13 @@ import orjson
 from recommender_collector.domain.checks import (
     is_arm,
     is_cap,
+    is_duration,
     is_experiment,
     is_phase,
     is_probability,
     is_source,
+    is_teams,
+    is_threshold,
     segments_of,
 )
 from recommender_collector.domain.events import (
@@ -27,8 +30,6 @@ from recommender_collector.domain.events import (
     Interleaved,
     Served,
 )
-from recommender_collector.domain.interleavings import is_teams
-from recommender_collector.domain.serving_outcome import is_duration, is_threshold
 from recommender_contract.events import Kind
 
 FORMAT = 1

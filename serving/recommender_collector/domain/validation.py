@@ -12,12 +12,8 @@ from functools import partial
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent, label
-from recommender_collector.domain.declaration import Model
-from recommender_collector.domain.declared_features import ContextFeature
+from recommender_collector.domain.declaration import ContextFeature, Model
 from recommender_collector.domain.events import Event, Id
-from recommender_collector.domain.explorations import FIELD as EXPLORED
-from recommender_collector.domain.explorations import explored_of
-from recommender_collector.domain.exposures import EXPOSURE_FIELDS, exposure_of
 from recommender_collector.domain.fields import (
     KINDS,
     MAX_EVENT_ID,
@@ -29,18 +25,25 @@ from recommender_collector.domain.fields import (
     time_of,
     value_of,
 )
-from recommender_collector.domain.holdouts import FIELD as HOLDOUT
-from recommender_collector.domain.holdouts import group_of
-from recommender_collector.domain.interleavings import FIELD as INTERLEAVED
-from recommender_collector.domain.interleavings import interleaved_of
-from recommender_collector.domain.label_segments import FIELD as LABEL_SEGMENTS
-from recommender_collector.domain.label_segments import label_segments_of
-from recommender_collector.domain.probabilities import FIELD as PROBABILITIES
-from recommender_collector.domain.probabilities import probabilities_of
+from recommender_collector.domain.impression_fields import (
+    EXPLORED,
+    EXPOSURE_FIELDS,
+    HOLDOUT,
+    INTERLEAVED,
+    LABEL_SEGMENTS,
+    OF_GROUP,
+    PROBABILITIES,
+    SERVED,
+    explored_of,
+    exposure_of,
+    group_of,
+    interleaved_of,
+    label_segments_of,
+    of_group_of,
+    probabilities_of,
+    served_of,
+)
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
-from recommender_collector.domain.serving_outcome import FIELD as SERVED
-from recommender_collector.domain.serving_outcome import GROUP_FIELD as OF_GROUP
-from recommender_collector.domain.serving_outcome import of_group_of, served_of
 from recommender_contract.events import Kind
 from recommender_contract.ids import IdKind
 

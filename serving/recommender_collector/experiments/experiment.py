@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from recommender_collector.domain.arms import GROUPS, HELD, INTERLEAVED
 from recommender_collector.domain.checks import is_arm, is_feature
 from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.events import GROUPS, INTERLEAVED
 from recommender_collector.domain.formats import FORMAT, Damaged, check
 from recommender_collector.experiments.moments import DAYS, Moments
 from recommender_collector.experiments.phase_exposure import Act
 from recommender_collector.experiments.subject import Segments, Subject
-from recommender_contract.events import MAX_SEGMENTS
+from recommender_contract.events import HELD, MAX_SEGMENTS
 
 MOST_EXPERIMENTS = 4  # of a model, with its interleavings
 MOST_MEASURES = 2  # of a model's holdouts: that of the setting, and of the one before

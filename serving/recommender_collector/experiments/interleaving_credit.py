@@ -16,8 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from recommender_collector.domain.arms import INTERLEAVED
-from recommender_collector.domain.events import Event, Id
+from recommender_collector.domain.events import INTERLEAVED, Event, Id
 from recommender_collector.domain.store_updates import number
 from recommender_collector.experiments.moments import SCALE, UserMoments
 from recommender_contract.events import Kind

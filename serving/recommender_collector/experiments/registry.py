@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from recommender_collector.domain.arms import GROUPS
+from recommender_collector.domain.events import GROUPS
 from recommender_collector.experiments.experiment import (
     CLOSE_SECONDS,
     KEEP_SECONDS,

@@ -3,29 +3,71 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from recommender_runtime.settings import Model, SettingsError, Switch, Variable
 
 PREFIX = "RECOMMENDER_KAFKA_"
-PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_BROKER = r"[^\s,:/]+:\d{1,5}"
 
 
-@dataclass(frozen=True, slots=True)
-class KafkaSettings:
+class KafkaSettings(Model):
     """Brokers, topics, and how to sign in."""
 
-    brokers: str
-    prefix: str  # of the topics
-    durable: bool  # without a check of the topics' settings
-    protocol: str = "PLAINTEXT"
-    mechanism: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    ca: str = ""  # file of certificates in PEM; the system's if empty
-    certificate: str = ""  # file of the own one in PEM, if the brokers ask for it
-    key: str = ""  # file of its private key
+    brokers: Annotated[
+        str,
+        Field(pattern=rf"^{_BROKER}(,{_BROKER})*$"),
+        Variable(f"{PREFIX}BROKERS", "give HOST:PORT,HOST:PORT"),
+    ]
+    # Of the topics. With the name of a model, it is below the 249 characters that Kafka takes.
+    prefix: Annotated[
+        str,
+        Field(pattern=r"^[a-zA-Z0-9._-]{1,180}$"),
+        Variable(f"{PREFIX}TOPIC", "give letters, digits, `.`, `_`, `-`"),
+    ] = "recommender-events"
+    # Without a check of the topics' settings.
+    durable: Annotated[Switch, Variable(f"{PREFIX}DURABLE", "give one of true, false")] = False
+    protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Variable(f"{PREFIX}PROTOCOL", "give one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
+    ] = "PLAINTEXT"
+    mechanism: Annotated[str, Variable(f"{PREFIX}MECHANISM")] = ""
+    user: Annotated[str, Variable(f"{PREFIX}USER")] = ""
+    password: Annotated[str, Variable(f"{PREFIX}PASSWORD"), Field(repr=False)] = ""
+    ca: Annotated[str, Variable(f"{PREFIX}CA")] = ""  # file of certificates; the system's if empty
+    # File of the own one in PEM, if the brokers ask for it, and of its private key.
+    certificate: Annotated[str, Variable(f"{PREFIX}CERTIFICATE")] = ""
+    key: Annotated[str, Variable(f"{PREFIX}KEY")] = ""
+
+    @pydantic.model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self._signs_in:
+            if self.mechanism not in MECHANISMS:
+                raise SettingsError(
+                    f"{PREFIX}MECHANISM is {self.mechanism[:40]!r}: "
+                    f"give one of {', '.join(MECHANISMS)}"
+                )
+            for name in ("user", "password"):
+                if not getattr(self, name):
+                    raise SettingsError(
+                        f"{PREFIX}{name.upper()} is missing: {self.protocol} needs it"
+                    )
+        if bool(self.certificate) != bool(self.key):
+            missing = "KEY" if self.certificate else "CERTIFICATE"
+            raise SettingsError(
+                f"{PREFIX}{missing} is missing: give the certificate and its private key"
+            )
+        if self.certificate and not self.protocol.endswith("SSL"):
+            raise SettingsError(
+                f"{PREFIX}CERTIFICATE is {self.certificate[:100]!r}, but {PREFIX}PROTOCOL is "
+                f"{self.protocol}: give SSL or SASL_SSL"
+            )
+        return self
 
     def topic(self, model: str) -> str:
         """Return the topic of a model."""
@@ -41,7 +83,7 @@ class KafkaSettings:
             # A broker that comes back is found within a second.
             "reconnect.backoff.max.ms": 1000,
         }
-        if self.mechanism:
+        if self._signs_in:
             found["sasl.mechanism"] = self.mechanism
             found["sasl.username"] = self.user
             found["sasl.password"] = self.password
@@ -73,6 +115,10 @@ class KafkaSettings:
                 raise ValueError(f"{variable} is {path}: {error.strerror}: give a file") from None
 
     @property
+    def _signs_in(self) -> bool:
+        return self.protocol.startswith("SASL")
+
+    @property
     def _files(self) -> dict[str, str]:
         named = {"ca": self.ca, "certificate": self.certificate, "key": self.key}
         return {name: path for name, path in named.items() if path}
@@ -82,56 +128,6 @@ def parse_kafka_settings(environ: Mapping[str, str]) -> KafkaSettings | None:
     """Read the environment; None without brokers.
 
     Raises:
-        ValueError: a setting is missing or invalid; the message names it and the remedy.
+        SettingsError: a setting is missing or invalid.
     """
-
-    def get(name: str, default: str = "") -> str:
-        return environ.get(PREFIX + name) or default
-
-    brokers = get("BROKERS")
-    if not brokers:
-        return None
-    if not re.fullmatch(r"[^\s,:/]+:\d{1,5}(,[^\s,:/]+:\d{1,5})*", brokers):
-        raise ValueError(f"{PREFIX}BROKERS is {brokers[:100]!r}: give HOST:PORT,HOST:PORT")
-    prefix = get("TOPIC", "recommender-events")
-    # With the name of a model, it is below the 249 characters that Kafka takes.
-    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,180}", prefix):
-        raise ValueError(f"{PREFIX}TOPIC is {prefix[:100]!r}: give letters, digits, `.`, `_`, `-`")
-    protocol = _one_of("PROTOCOL", get("PROTOCOL", "PLAINTEXT"), PROTOCOLS)
-    mechanism = get("MECHANISM")
-    signs_in = protocol.startswith("SASL")
-    if signs_in:
-        _one_of("MECHANISM", mechanism, MECHANISMS)
-        for name in ("USER", "PASSWORD"):
-            if not get(name):
-                raise ValueError(f"{PREFIX}{name} is missing: {protocol} needs it")
-    durable = _one_of("DURABLE", get("DURABLE", "false").lower(), ("true", "false"))
-    return KafkaSettings(
-        brokers,
-        prefix,
-        durable == "true",
-        protocol,
-        mechanism if signs_in else "",
-        get("USER"),
-        get("PASSWORD"),
-        get("CA"),
-        *_certificate(get("CERTIFICATE"), get("KEY"), protocol),
-    )
-
-
-def _certificate(certificate: str, key: str, protocol: str) -> tuple[str, str]:
-    if bool(certificate) != bool(key):
-        missing = "KEY" if certificate else "CERTIFICATE"
-        raise ValueError(f"{PREFIX}{missing} is missing: give the certificate and its private key")
-    if certificate and not protocol.endswith("SSL"):
-        raise ValueError(
-            f"{PREFIX}CERTIFICATE is {certificate[:100]!r}, but {PREFIX}PROTOCOL is {protocol}: "
-            "give SSL or SASL_SSL"
-        )
-    return certificate, key
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{PREFIX}{name} is {value[:40]!r}: give one of {', '.join(allowed)}")
-    return value
+    return KafkaSettings.load(environ) if environ.get(f"{PREFIX}BROKERS") else None

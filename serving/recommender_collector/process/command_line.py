@@ -62,11 +62,11 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         "--admin-port", type=_port, default=9090, help="port of experiments and erasure (9090)"
     )
     serve.add_argument(
-        "--drain-seconds", type=_seconds, default=5.0,
+        "--drain-seconds", dest="drain", metavar="SECONDS", type=_seconds, default=5.0,
         help="time after SIGTERM to keep serving while unready (default 5)",
     )  # fmt: skip
     serve.add_argument(
-        "--grace-seconds", type=_seconds, default=10.0,
+        "--grace-seconds", dest="grace", metavar="SECONDS", type=_seconds, default=10.0,
         help="time to wait for requests in flight after that (default 10)",
     )  # fmt: skip
     for name in ("source", "user", "model"):

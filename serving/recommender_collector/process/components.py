@@ -21,11 +21,11 @@ from recommender_collector.log.event_log import LogUnavailable
 from recommender_collector.process.settings import (
     FindSettings,
     Settings,
-    SettingsError,
     StoreSettings,
     UsersSettings,
 )
 from recommender_runtime.aio import pause
+from recommender_runtime.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0

@@ -11,9 +11,10 @@ from recommender_collector.domain import erasure_list
 from recommender_collector.domain.events import Id
 from recommender_collector.domain.validation import user_of_text
 from recommender_collector.process import components
-from recommender_collector.process.settings import FindSettings, SettingsError
+from recommender_collector.process.settings import FindSettings
 from recommender_collector.writers import lake_erasure, lake_marks, removal
 from recommender_collector.writers.file_batches import Batches
+from recommender_runtime.settings import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

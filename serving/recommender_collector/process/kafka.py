@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from recommender_collector.collector_metrics import WriterMetrics
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.log.relayed_log import Relayed
-from recommender_collector.process.settings import SettingsError
 from recommender_collector.writers.kafka_relay import Relay
+from recommender_runtime.settings import SettingsError
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog

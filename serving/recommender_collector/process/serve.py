@@ -33,7 +33,7 @@ from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.redis_log import RedisLog
 from recommender_collector.outcomes.predictions import LabelRule
 from recommender_collector.process import components, kafka, servers
-from recommender_collector.process.settings import ServeSettings, SettingsError, StoreSettings
+from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.erasure_store import ErasureStore
 from recommender_collector.store.experiment_store import ExperimentStore
 from recommender_collector.store.outcome_store import OutcomeStore
@@ -41,6 +41,7 @@ from recommender_collector.store.user_store import OnlineStore
 from recommender_runtime.aio import pause
 from recommender_runtime.http_server import listen
 from recommender_runtime.key_file import KeyFile
+from recommender_runtime.settings import SettingsError
 
 if TYPE_CHECKING:
     from recommender_collector.log.kafka_log import KafkaLog

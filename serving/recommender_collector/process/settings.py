@@ -2,72 +2,124 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
+
+import pydantic
+from pydantic import BeforeValidator, Field
 
 from recommender_collector.collector_metrics import Target
 from recommender_collector.domain.token_buckets import Rates
-from recommender_collector.log import kafka_settings
-from recommender_collector.log.kafka_settings import KafkaSettings
+from recommender_collector.log.kafka_settings import KafkaSettings, parse_kafka_settings
 from recommender_collector.process.command_line import build_parser
-from recommender_runtime import redis_access
-from recommender_runtime.log_lines import FORMATS, LEVELS
-from recommender_runtime.redis_access import Access
+from recommender_contract import environment
+from recommender_runtime.redis_access import Access, parse_access
+from recommender_runtime.settings import (
+    LogFormat,
+    LogLevel,
+    Model,
+    SettingsError,
+    Switch,
+    Variable,
+)
 
 DAY = 86_400
 
 
-class SettingsError(Exception):
-    """A setting is missing or invalid; the message names it and the remedy."""
+def _read_key(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"RECOMMENDER_USER_KEY_FILE cannot be read: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSettings:
+UserKey = Annotated[
+    bytes | None,
+    BeforeValidator(_read_key),
+    Variable("RECOMMENDER_USER_KEY_FILE"),
+    Field(repr=False),
+]
+
+
+class StoreSettings(Model):
     """Where the store is, and whether it is durable without a check of its settings."""
 
     access: Access
-    durable: bool
+    durable: Annotated[
+        Switch, Variable("RECOMMENDER_STORE_DURABLE", "give true or false", may_be_empty=True)
+    ] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Model):
     """Settings of both commands."""
 
     declaration: Path
     store: StoreSettings
-    kafka: KafkaSettings | None  # None: the log is in the store
-    user_key: bytes | None = field(repr=False)
+    kafka: KafkaSettings | None = None  # None: the log is in the store
+    user_key: UserKey = None
     metrics_port: int
-    log_level: str
-    log_format: str
-    keep_seconds: int  # of idle users in the online store
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "json"
+    user_days: float
+
+    @property
+    def keep_seconds(self) -> int:
+        """Seconds that an idle user stays in the online store."""
+        return int(self.user_days * DAY)
 
 
-@dataclass(frozen=True, slots=True)
 class ServeSettings(Settings):
     """Settings of `serve`."""
 
     port: int
     admin_port: int
-    admin_tokens: Path  # file of those who may use the admin port
-    quotas: Rates
-    api_keys: Path | None  # folder of the keys of sources; None asks nobody for one
-    serving_keys: Path | None  # folder of the keys of the transformers
+    # File of those who may use the admin port.
+    admin_tokens: Annotated[
+        Path,
+        Variable(
+            "RECOMMENDER_ADMIN_TOKEN_FILE", "name the file with the bearer token of --admin-port"
+        ),
+    ]
+    source_events: float  # per second
+    user_events: float
+    model_events: float
+    # Folder of the keys of sources; None asks nobody for one.
+    api_keys: Annotated[Path | None, Variable("RECOMMENDER_API_KEYS")] = None
+    # Folder of the keys of the transformers.
+    serving_keys: Annotated[Path | None, Variable(environment.COLLECTOR_KEYS)] = None
     drain: float  # seconds from SIGTERM until the port closes
     grace: float  # seconds for requests in flight then
 
+    @pydantic.model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        for one, other in itertools.combinations(("port", "admin_port", "metrics_port"), 2):
+            if getattr(self, one) == getattr(self, other):
+                flags = (f"--{each.replace('_', '-')}" for each in (one, other))
+                raise SettingsError(
+                    f"{' and '.join(flags)} are both {getattr(self, one)}: choose different ports"
+                )
+        return self
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def quotas(self) -> Rates:
+        """Events that a source, a user and a model may send."""
+        return Rates(self.source_events, self.user_events, self.model_events)
+
+
 class WriteSettings(Settings):
     """Settings of `write`; without `files`, only the online store is written."""
 
-    files: Path | None
+    files: Path | None = None
     flush_seconds: float
-    files_keep_seconds: float | None
+    retention_days: float | None = None  # of the files
+
+    @property
+    def files_keep_seconds(self) -> float | None:
+        """Seconds after which files are removed; None: never."""
+        return None if self.retention_days is None else self.retention_days * DAY
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -77,15 +129,14 @@ class WriteSettings(Settings):
         return (Target.STORE, *lake, *relay)
 
 
-@dataclass(frozen=True, slots=True)
-class FindSettings:
+class FindSettings(Model):
     """Settings of `find-user`, which needs no store."""
 
     declaration: Path
     files: Path
     model: str
     user: str
-    user_key: bytes | None = field(repr=False)
+    user_key: UserKey = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,101 +157,21 @@ def parse(
         SettingsError: a setting is missing or invalid.
         SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
     """
-    args = build_parser().parse_args(argv)
-    if args.command == "users":
-        return UsersSettings(args.declaration, args.passwords, args.output)
-    key = _user_key(environ)
-    if args.command == "find-user":
-        return FindSettings(args.declaration, args.files, args.model, args.user, key)
-    shared = {
-        "declaration": args.declaration,
-        "store": _store(environ),
-        "kafka": _kafka(environ),
-        "user_key": key,
-        "metrics_port": args.metrics_port,
-        **_logs(environ),
-        "keep_seconds": int(args.user_days * DAY),
-    }
-    if args.command == "write":
-        retention = args.retention_days
-        return WriteSettings(
-            **shared,
-            files=args.files,
-            flush_seconds=args.flush_seconds,
-            files_keep_seconds=None if retention is None else retention * DAY,
-        )
-    return _serve(args, shared, environ)
-
-
-def _serve(
-    args: argparse.Namespace, shared: dict[str, Any], environ: Mapping[str, str]
-) -> ServeSettings:
-    tokens = environ.get("RECOMMENDER_ADMIN_TOKEN_FILE")
-    ports = {
-        "--port": args.port, "--admin-port": args.admin_port, "--metrics-port": args.metrics_port,
-    }  # fmt: skip
-    for one, other in itertools.combinations(ports, 2):
-        if ports[one] == ports[other]:
-            raise SettingsError(f"{one} and {other} are both {ports[one]}: choose different ports")
-    if not tokens:
-        raise SettingsError(
-            "RECOMMENDER_ADMIN_TOKEN_FILE is not set: name the file with the bearer token of "
-            "--admin-port"
-        )
-    return ServeSettings(
-        **shared, port=args.port, admin_port=args.admin_port, admin_tokens=Path(tokens),
-        quotas=Rates(args.source_events, args.user_events, args.model_events),
-        api_keys=_path(environ, "RECOMMENDER_API_KEYS"),
-        serving_keys=_path(environ, "RECOMMENDER_COLLECTOR_KEYS"),
-        drain=args.drain_seconds, grace=args.grace_seconds,
-    )  # fmt: skip
-
-
-def _logs(environ: Mapping[str, str]) -> dict[str, str]:
-    level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
-    if level not in LEVELS:
-        raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
-    form = environ.get("RECOMMENDER_LOG_FORMAT") or "json"
-    if form not in FORMATS:
-        raise SettingsError(
-            f"RECOMMENDER_LOG_FORMAT is {form!r}: give one of {', '.join(FORMATS)}"
-        )
-    return {"log_level": level, "log_format": form}
-
-
-def _path(environ: Mapping[str, str], variable: str) -> Path | None:
-    given = environ.get(variable)
-    return Path(given) if given else None
-
-
-def _store(environ: Mapping[str, str]) -> StoreSettings:
-    try:
-        found = redis_access.parse_access(environ)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    if found is None:
-        raise SettingsError("RECOMMENDER_STORE_URL is not set: give redis://HOST:PORT/DB")
-    durable = environ.get("RECOMMENDER_STORE_DURABLE", "false").lower()
-    if durable not in ("true", "false"):
-        raise SettingsError(f"RECOMMENDER_STORE_DURABLE is {durable[:20]!r}: give true or false")
-    return StoreSettings(found, durable == "true")
-
-
-def _user_key(environ: Mapping[str, str]) -> bytes | None:
-    path = environ.get("RECOMMENDER_USER_KEY_FILE")
+    flags = vars(build_parser().parse_args(argv))
+    command = flags.pop("command")
+    if command == "users":
+        return UsersSettings(**flags)
     if environ.get("RECOMMENDER_USER_KEY"):
         raise SettingsError(
             "RECOMMENDER_USER_KEY is set: write the key to a file, and give its path as "
             "RECOMMENDER_USER_KEY_FILE"
         )
-    try:
-        return Path(path).read_bytes().strip() if path else None
-    except OSError as error:
-        raise SettingsError(f"RECOMMENDER_USER_KEY_FILE cannot be read: {error}") from None
-
-
-def _kafka(environ: Mapping[str, str]) -> KafkaSettings | None:
-    try:
-        return kafka_settings.parse_kafka_settings(environ)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
+    if command == "find-user":
+        return FindSettings.load(environ, **flags)
+    access = parse_access(environ)
+    if access is None:
+        raise SettingsError("RECOMMENDER_STORE_URL is not set: give redis://HOST:PORT/DB")
+    flags["store"] = StoreSettings.load(environ, access=access)
+    flags["kafka"] = parse_kafka_settings(environ)
+    settings = WriteSettings if command == "write" else ServeSettings
+    return settings.load(environ, **flags)

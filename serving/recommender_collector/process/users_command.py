@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from recommender_collector.domain.declaration import Declaration
-from recommender_collector.process.settings import SettingsError, UsersSettings
+from recommender_collector.process.settings import UsersSettings
 from recommender_collector.store.redis_acl import Role, acl, reader
+from recommender_runtime.settings import SettingsError
 
 #: A shorter one could be found by trying.
 MIN_PASSWORD = 16

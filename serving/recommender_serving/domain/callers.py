@@ -10,18 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, with_config
+
+from recommender_serving.domain.settings_json import STRICT_JSON
 
 #: A user as a header names one: visible ASCII, as gRPC allows no more. With a comma it would be
 #: what proxies make of two headers of the name.
 _USER = re.compile(r"[!-+\--~]{1,256}")
 
 
+@with_config(STRICT_JSON)
 @dataclass(frozen=True, slots=True)
 class Callers:
     """Trust in all callers: trusted ones may name any user; `user_header` verifies one."""
 
     trusted: bool = False
-    user_header: str = ""  # in lower case; empty if there is none
+    # In lower case; empty if there is none.
+    user_header: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]{0,63})?$")] = ""
 
     @property
     def may_see_history(self) -> bool:

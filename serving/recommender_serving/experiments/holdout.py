@@ -7,10 +7,13 @@ alone, so every pod of every version decides alike, and independently of every e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import BeforeValidator, Field, with_config
 
 from recommender_contract.events import HELD, OTHERS, Source
 from recommender_contract.headers import BUCKETS
+from recommender_serving.domain.settings_json import STRICT_JSON
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.experiments.assignment import bucket, loggable_user
 
@@ -33,15 +36,25 @@ class Member(NamedTuple):
         return self.group == HELD
 
 
+def _fallback(name: str) -> Source:
+    """Return the source of a name in the resource."""
+    if name not in ("Baseline", "Popularity"):
+        raise ValueError("give Baseline or Popularity")
+    return Source(name.lower())
+
+
+@with_config(STRICT_JSON)
 @dataclass(frozen=True, slots=True)
 class Holdout:
     """The share of the users whom the model does not answer."""
 
-    id: str  # of the measure, 8 hex digits
-    salt: str  # of the groups: they do not depend on the measure
-    percent: int  # of the users
-    answers: Source  # the first of the fallbacks that may answer
-    cap: float
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]  # of the measure, 8 hex digits
+    # Of the groups: they do not depend on the measure.
+    salt: Annotated[str, Field(pattern=r"^holdout-[0-9a-f]{8}$")]
+    percent: Annotated[int, Field(ge=1, le=MAX_PERCENT)]  # of the users
+    # The first of the fallbacks that may answer.
+    answers: Annotated[Source, BeforeValidator(_fallback)]
+    cap: Annotated[float, Field(gt=0, le=1e9)]
 
     def member(self, request: RecommendRequest) -> Member | None:
         """Return the group of the user of a request; None for most users.

@@ -5,18 +5,29 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 
-from recommender_contract.online_store import HIDDEN, Hide
-from recommender_runtime.log_lines import FORMATS, LEVELS
-from recommender_runtime.redis_access import Access
+import pydantic
+from pydantic import Field, Json, StringConstraints
+
+from recommender_contract import environment as names
+from recommender_contract.online_store import HIDDEN
+from recommender_runtime.redis_access import Access, parse_access
+from recommender_runtime.settings import (
+    LogFormat,
+    LogLevel,
+    Model,
+    SettingsError,
+    Switch,
+    Variable,
+)
 from recommender_serving.domain.callers import UNKNOWN, Callers
 from recommender_serving.experiments.holdout import Holdout
 from recommender_serving.experiments.peers import Addresses
 from recommender_serving.process import environment
-from recommender_serving.process.environment import DEFAULT_TRACE_RATIO, SettingsError
-from recommender_serving.ranking.answer_cache import Bounds
+from recommender_serving.process.environment import Share
 from recommender_serving.ranking.exploration import Exploration
 from recommender_serving.ranking.list_composition import UNLIMITED, ListLimits
 
@@ -64,42 +75,85 @@ exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
-@dataclass(frozen=True, slots=True)
-class ServeSettings:
-    """Settings of `serve`; times are in seconds."""
+MAX_TIMEOUT_MS = 60_000
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_SHARE, _SWITCH = "give a share from 0 to 1", "give true or false"
+
+
+class ServeSettings(Model):
+    """Settings of `serve`; times are in seconds unless they are called otherwise."""
 
     artifact: Path
-    predictor: str  # host:port of Triton's gRPC endpoint
-    http_port: int
-    grpc_port: int
-    model: str
-    version: str
-    timeout: float  # of the model
-    baseline_timeout: float
+    predictor: str = "localhost:9000"  # host:port of Triton's gRPC endpoint
+    http_port: int = 8080
+    grpc_port: int = 8081
+    model: Annotated[Name, Variable(names.MODEL, "give the name of the model", "--model")]
+    version: Annotated[Name, Variable(names.VERSION, "give the name of the version", "--version")]
+    timeout_ms: Annotated[
+        int,
+        Field(ge=1, le=MAX_TIMEOUT_MS),
+        Variable(
+            names.TIMEOUT_MS,
+            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}",
+            "--timeout-ms",
+            may_be_empty=True,
+        ),
+    ] = 200  # of the model
+    baseline_timeout_ms: int | None = None
     digest: str | None = None  # of the artifact, verified before it is loaded
     max_in_flight: int = 128  # calls to one Triton model at a time
     drain: float = 5.0  # from the signal until the ports close
     grace: float = 20.0  # for requests that are still in flight then
     model_wait: float | None = None  # until it answers without Triton; None waits for it
     store: Access | None = None  # of the users' recent interactions; None reads none
-    hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
-    list_limits: ListLimits = UNLIMITED
-    log_level: str = "INFO"
-    log_format: str = "json"
-    user_key_file: Path | None = None  # key of the users' names in the log; None: a random one
-    collector: str | None = None  # base URL of the collector; None gets no impressions
-    collector_keys: Path | None = None  # folder of the keys that it knows
-    impressions: float = 0.0  # share of the answers that it gets
-    predictions: bool = False  # impressions have the probabilities of their items
-    label_segments: tuple[str, ...] = ()  # features that divide these predictions
-    exploration: Exploration | None = None  # of answers that are reported; None: no answer
-    holdout: Holdout | None = None  # users whom the model does not answer; None: nobody
-    trace_endpoint: str | None = None  # base URL of the OTLP receiver; None exports no traces
-    trace_ratio: float = DEFAULT_TRACE_RATIO  # of requests without a trace of their client
-    cache: Bounds | None = None  # of answers; None keeps none
-    peers: Addresses = field(default_factory=Addresses)  # of the other versions of the model
-    trending: bool = False  # mix the store's trends into the popularity lists
-    callers: Callers = UNKNOWN  # who may learn what users did
+    hide: environment.Hide = HIDDEN  # items that the store knows and answers leave out
+    list_limits: Annotated[Json[ListLimits], Variable(names.LIST_LIMITS, is_json=True)] = UNLIMITED
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "json"
+    # Key of the users' names in the log; None: a random one.
+    user_key_file: Annotated[Path | None, Variable(names.LOG_USER_KEY_FILE)] = None
+    collector: environment.Collector = None  # its base URL; None gets no impressions
+    collector_keys: Annotated[Path | None, Variable(names.COLLECTOR_KEYS)] = None
+    # Share of the answers that the collector gets.
+    impressions: Annotated[Share, Variable(names.IMPRESSIONS, _SHARE, may_be_empty=True)] = 0.0
+    # Impressions have the probabilities of their items.
+    predictions: Annotated[Switch, Variable(names.PREDICTIONS, _SWITCH, may_be_empty=True)] = False
+    label_segments: environment.Segments = ()  # features that divide these predictions
+    # Of answers that are reported; None: no answer.
+    exploration: Annotated[Json[Exploration] | None, Variable(names.EXPLORATION, is_json=True)] = (
+        None
+    )
+    # Users whom the model does not answer; None: nobody.
+    holdout: Annotated[Json[Holdout] | None, Variable(names.HOLDOUT, is_json=True)] = None
+    trace_endpoint: environment.TraceReceiver = None  # base URL; None exports no traces
+    # Of requests without a trace of their client.
+    trace_ratio: Annotated[Share, Variable(names.TRACE_RATIO, _SHARE)] = 0.01
+    cache: environment.Cache = None  # of answers; None keeps none
+    peers: environment.Peers = Addresses()  # of the other versions of the model
+    # Mix the store's trends into the popularity lists.
+    trending: Annotated[Switch, Variable(names.TRENDING, _SWITCH, may_be_empty=True)] = False
+    # Who may learn what users did.
+    callers: Annotated[Json[Callers], Variable(names.CALLERS, may_be_empty=True, is_json=True)] = (
+        UNKNOWN
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.http_port == self.grpc_port:
+            raise SettingsError(
+                f"--http-port and --grpc-port are both {self.http_port}: choose different ports"
+            )
+        return self
+
+    @property
+    def timeout(self) -> float:
+        """Timeout of the model."""
+        return self.timeout_ms / 1000
+
+    @property
+    def baseline_timeout(self) -> float:
+        """Timeout of the baseline: a fallback must not double the user's wait."""
+        return (self.baseline_timeout_ms or min(100.0, self.timeout_ms / 2)) / 1000
 
     @property
     def explores(self) -> Exploration | None:
@@ -191,15 +245,15 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     add(
         "--predictor-host",
         "--predictor_host",
+        dest="predictor",
+        metavar="HOST:PORT",
         type=_endpoint,
-        default="localhost:9000",
         help="Triton's gRPC endpoint, HOST:PORT (default localhost:9000)",
     )
     add(
         "--http-port",
         "--http_port",
         type=_port,
-        default=8080,
         help="port of REST and /metrics (default 8080)",
     )
     add(
@@ -211,11 +265,13 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     )
     add(
         "--model-wait-seconds",
+        dest="model_wait",
+        metavar="SECONDS",
         type=_seconds,
         help="become ready after this time without Triton, and answer from the fallbacks "
         "(default: wait for Triton)",
     )
-    add("--grpc-port", type=_port, default=8081, help="port of gRPC (default 8081)")
+    add("--grpc-port", type=_port, help="port of gRPC (default 8081)")
     add("--model", help="name of the RecommenderModel")
     add("--version", help="name of the version")
     add("--timeout-ms", type=int, help="timeout of the model")
@@ -227,19 +283,20 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     add(
         "--max-in-flight",
         type=_count,
-        default=128,
         help="maximum number of concurrent calls per Triton model (default 128)",
     )
     add(
         "--drain-seconds",
+        dest="drain",
+        metavar="SECONDS",
         type=_seconds,
-        default=5.0,
         help="time after SIGTERM to keep serving while unready (default 5)",
     )
     add(
         "--grace-seconds",
+        dest="grace",
+        metavar="SECONDS",
         type=_seconds,
-        default=20.0,
         help="time to wait for requests in flight after that (default 20)",
     )
 
@@ -251,47 +308,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         SettingsError: a setting is missing or out of range.
         SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
     """
-    args = build_parser().parse_args(argv)
-    if args.command == "verify":
-        return VerifySettings(artifact=args.artifact, digest=args.digest)
-    if args.http_port == args.grpc_port:
-        raise SettingsError(
-            f"--http-port and --grpc-port are both {args.http_port}: choose different ports"
-        )
-    timeout = environment.timeout_ms(args.timeout_ms, environ)
-    # Half the model's timeout, at most 100 ms: a fallback must not double the user's wait.
-    baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
-    return ServeSettings(
-        artifact=args.artifact,
-        predictor=args.predictor_host,
-        http_port=args.http_port,
-        grpc_port=args.grpc_port,
-        model=environment.name_of(args.model, environ, "--model", "RECOMMENDER_MODEL"),
-        version=environment.name_of(args.version, environ, "--version", "RECOMMENDER_VERSION"),
-        timeout=timeout / 1000,
-        baseline_timeout=baseline / 1000,
-        digest=args.digest,
-        max_in_flight=args.max_in_flight,
-        drain=args.drain_seconds,
-        grace=args.grace_seconds,
-        model_wait=args.model_wait_seconds,
-        store=environment.store(environ),
-        hide=environment.hide(environ),
-        cache=environment.cache(environ),
-        list_limits=environment.list_limits(environ),
-        collector=environment.collector(environ),
-        collector_keys=Path(keys) if (keys := environ.get("RECOMMENDER_COLLECTOR_KEYS")) else None,
-        impressions=environment.impressions(environ),
-        predictions=environment.predictions(environ),
-        label_segments=environment.label_segments(environ),
-        exploration=environment.exploration(environ),
-        holdout=environment.holdout(environ),
-        log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
-        log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
-        user_key_file=environment.file_of(environ, "RECOMMENDER_LOG_USER_KEY_FILE"),
-        trace_endpoint=environment.trace_endpoint(environ),
-        trace_ratio=environment.trace_ratio(environ),
-        peers=environment.peers(environ),
-        trending=environment.trending(environ),
-        callers=environment.callers(environ),
-    )
+    flags = vars(build_parser().parse_args(argv))
+    if flags.pop("command") == "verify":
+        return VerifySettings(**flags)
+    del flags["model_name"]  # it has one value
+    return ServeSettings.load(environ, store=parse_access(environ), **flags)

@@ -11,9 +11,12 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import Field, with_config
 
 from recommender_serving.artifact.vocabulary import Items
+from recommender_serving.domain.settings_json import STRICT_JSON
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.ranking.list_composition import Composer, Pair
 from recommender_serving.ranking.selection_rules import fitting
@@ -21,12 +24,13 @@ from recommender_serving.ranking.selection_rules import fitting
 LEAST_TOP_N = 2  # of a list of one item, the last place is the first
 
 
+@with_config(STRICT_JSON)
 @dataclass(frozen=True, slots=True)
 class Exploration:
     """Of so many answers, the last place gets one of the `pool` best items for it, by chance."""
 
-    share: float  # of the answers that can explore
-    pool: int  # items
+    share: Annotated[float, Field(gt=0, le=0.2)]  # of the answers that can explore
+    pool: Annotated[int, Field(ge=2, le=20)]  # items
 
 
 class Chance(Protocol):

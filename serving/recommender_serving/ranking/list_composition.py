@@ -19,28 +19,37 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, with_config
 
 from recommender_serving.artifact.vocabulary import ItemFeature, Items
+from recommender_serving.domain.settings_json import STRICT_JSON
 from recommender_serving.domain.types import Limit
 
+_Feature = Annotated[str, Field(min_length=1, max_length=40)]
 
+
+@with_config(STRICT_JSON)
 @dataclass(frozen=True, slots=True)
 class Diversity:
     """At most so many items of a list have the same category of the feature."""
 
-    feature: str
-    max_per_category: int
+    feature: _Feature
+    max_per_category: Annotated[int, Field(ge=1)]
 
 
+@with_config(STRICT_JSON)
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """At least this share of each beginning of a list has one of the categories."""
 
-    feature: str
-    categories: frozenset[str]
-    min_share: float
+    feature: _Feature
+    categories: Annotated[frozenset[str], Field(min_length=1)]
+    min_share: Annotated[float, Field(gt=0, le=1)]
 
 
+@with_config(STRICT_JSON)
 @dataclass(frozen=True, slots=True)
 class ListLimits:
     """The limits of each answer; the default limits nothing."""

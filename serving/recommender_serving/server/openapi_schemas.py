@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender_contract.categories import LONGEST, longest_entry
-from recommender_contract.events import Source
+from recommender_contract.categories import longest_entry
+from recommender_contract.events import MAX_CATEGORY, Source
 from recommender_contract.features import Kind
 from recommender_contract.ids import MAX_BYTES, IdKind
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Place
@@ -105,8 +105,8 @@ def _feature(feature: Feature) -> Schema:
     if feature.separator is not None:
         text["maxLength"] = longest_entry(feature.separator, feature.width)
     between = f"; {feature.separator!r} separates them in a string too" * bool(feature.separator)
-    told = {"description": f"Categories of at most {LONGEST} characters, of which repeated ones "
-            f"count once{between}."}  # fmt: skip
+    told = {"description": f"Categories of at most {MAX_CATEGORY} characters, of which "
+            f"repeated ones count once{between}."}  # fmt: skip
     return _list(text | {"minLength": 0}, 0, feature.width) | told
 
 

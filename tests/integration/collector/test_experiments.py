@@ -142,7 +142,7 @@ async def test_exposures_are_counted_in_the_metrics(desk: Desk) -> None:
 
 
 def events_of_the_page(at: float) -> list[dict[str, Any]]:
-    """The events of the example in docs/contracts.md; one of them is sent twice."""
+    """The events of the example in docs/contracts/collector.md; one of them is sent twice."""
     part = {"experiment": FIRST, "phase": 1, "arm": "shop-0a1b2c3d", "cap": 1000}
     shown = {"kind": "impression", "items": ["tea", "cup"], "version": part["arm"], **part}
     ada = [
@@ -160,7 +160,7 @@ def events_of_the_page(at: float) -> list[dict[str, Any]]:
 
 
 async def test_the_collector_answers_what_the_page_shows(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "contracts" / "collector.md").read_text(encoding="utf-8")
     section = page[page.index("## Moments over users") :]
     (text,) = re.findall(r"```json\n(.*?)```", section.split("\n## ", 1)[0], flags=re.DOTALL)
     example = json.loads(text)

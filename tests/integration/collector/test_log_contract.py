@@ -107,7 +107,7 @@ def _fresh(broker: KafkaServer) -> KafkaSettings:
     """Return settings of topics that no other test has."""
     _fresh.count += 1  # type: ignore[attr-defined]
     prefix = f"test{_fresh.count}"  # type: ignore[attr-defined]
-    settings = KafkaSettings(broker.brokers, prefix, durable=True)
+    settings = KafkaSettings(brokers=broker.brokers, prefix=prefix, durable=True)
     broker.create(*(settings.topic(model) for model in AGES))
     return settings
 
@@ -223,11 +223,11 @@ async def test_messages_that_the_retention_removed_are_counted(
 async def test_a_topic_of_one_replica_or_none_is_refused(broker: KafkaServer) -> None:
     broker.create("single.shop")
     for prefix, said in (("single", "min.insync.replicas"), ("missing", "create it")):
-        log = KafkaLog(KafkaSettings(broker.brokers, prefix, durable=False), ["shop"])
+        log = KafkaLog(KafkaSettings(brokers=broker.brokers, prefix=prefix), ["shop"])
         with pytest.raises(NotDurable, match=said):
             await log.check(settings=True)
         log.close()
-    away = KafkaLog(KafkaSettings("127.0.0.1:9", "single", durable=False), ["shop"])
+    away = KafkaLog(KafkaSettings(brokers="127.0.0.1:9", prefix="single"), ["shop"])
     with pytest.raises(LogUnavailable):
         await away.check(settings=True)
     away.close()

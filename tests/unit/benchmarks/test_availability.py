@@ -5,13 +5,6 @@ from __future__ import annotations
 from tests.benchmarks import availability
 from tests.cluster import objects
 from tests.scenario.availability import Effect
-from tests.scenario.setup import NAME
-
-
-def test_the_model_of_the_benchmark_uses_what_is_killed() -> None:
-    """The store serves models that the collector knows, and impressions are off by default."""
-    assert list(availability.COLLECTED) == [NAME]
-    assert availability.SPEC["serving"]["impressions"] == 1
 
 
 def test_behind_envoy_a_fallback_answers_within_an_attempt_of_the_policy() -> None:

@@ -68,13 +68,3 @@ def test_item_knn_keeps_the_nearest(liked: sp.csr_matrix) -> None:
         kept = np.flatnonzero(few[:, item])
         assert kept.size >= 2
         assert set(np.argsort(-every[:, item], kind="stable")[:2]) <= set(kept)
-
-
-@pytest.mark.parametrize("name", peers.GRID)
-def test_every_setting_of_the_grid_scores_every_item(name: str, liked: sp.csr_matrix) -> None:
-    for setting in peers.GRID[name]:
-        small = {**setting, "factors": 2} if "factors" in setting else setting
-        model = peers.fit(name, small, peers.Fitted(liked))
-        scores = peers.score(name, small, model, liked[:3])
-        assert scores.shape == (3, ITEMS)
-        assert np.isfinite(scores).all()

@@ -38,13 +38,3 @@ def test_go_mod_requires_the_version_that_versions_py_names(module: versions.Mod
     text = (settings.GO_FOLDER / module.group / "go.mod").read_text()
     pattern = rf"^(?:require |\t){re.escape(module.path)} v(\S+)"
     assert re.findall(pattern, text, re.MULTILINE) == [module.version]
-
-
-def test_no_cluster_and_no_api_server_of_other_tests_builds_envoy() -> None:
-    assert groups.ENVOY not in groups.cluster_groups(groups.EVERYTHING)
-    assert groups.ENVOY not in groups.APISERVER_ONLY
-
-
-def test_no_key_of_another_group_changes_with_what_only_charts_have() -> None:
-    """A key has the sources as text; with another one everything would be built again."""
-    assert "chart" not in repr(groups.KSERVE.sources)

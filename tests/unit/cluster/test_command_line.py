@@ -4,19 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import __main__ as command_line
 from tests.cluster import backends, images, pki, settings
 from tests.cluster.buildah import Buildah
-from tests.cluster.errors import ClusterError, tail
+from tests.cluster.errors import ClusterError
 from tests.cluster.layout import ImageLayout
-
-
-def test_an_unknown_cluster_is_an_error_that_names_the_choices(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLUSTER", "cloud")
-    assert command_line.main(["url"]) == 1
-    assert "local, kind, existing" in capsys.readouterr().err
 
 
 def test_an_existing_cluster_takes_its_gateway_from_the_environment(
@@ -76,16 +67,6 @@ def test_without_a_registry_an_existing_cluster_says_what_to_set(
     monkeypatch.setenv("IMAGE_REGISTRY", registry)
     with pytest.raises(ClusterError, match=r"IMAGE_REGISTRY is .*: set it to a registry that"):
         images.load({"serving": "docker.io/recommender/serving:4af1"}, Pushing())
-
-
-def test_an_error_names_its_part_and_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    log = tmp_path / "etcd.log"
-    log.write_text("\n".join(f"line {number}" for number in range(100)))
-    text = str(ClusterError("etcd", "its process has ended", log))
-    assert text.startswith("etcd: its process has ended")
-    assert text.endswith("line 99")
-    assert "line 70\n" not in text
-    assert tail(tmp_path / "none.log").startswith("(no log")
 
 
 def test_a_kubeconfig_can_be_read_by_its_owner_only(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cluster import imagestore, leftovers, processes, prune
+from tests.cluster import imagestore, leftovers, prune
 
 RULES = """\
 *nat
@@ -34,10 +34,6 @@ def test_clean_rules_stay_as_they_are() -> None:
     assert leftovers.our_rules(clean) == []
 
 
-def test_all_our_rules_are_listed() -> None:
-    assert len(leftovers.our_rules(RULES)) == 5
-
-
 def test_mounts_are_undone_from_the_inside_out_and_only_below_the_state() -> None:
     mountinfo = """\
 22 1 254:0 / / rw - ext4 /dev/vda rw
@@ -51,22 +47,6 @@ def test_mounts_are_undone_from_the_inside_out_and_only_below_the_state() -> Non
         "/state/with space",
         "/state/kubelet",
     ]
-
-
-def test_the_environment_of_a_process_is_read_with_its_equal_signs() -> None:
-    raw = b"A=1\0B=x=y\0broken\0C=\0"
-    assert processes.parse_environ(raw) == {"A": "1", "B": "x=y", "C": ""}
-
-
-def test_a_process_that_does_not_run_is_not_alive() -> None:
-    assert not processes.alive(2**30)
-
-
-def test_a_changed_command_line_is_another_part() -> None:
-    part = processes.Part("a", ["/bin/a", "--x=1"])
-    assert part.key == processes.Part("a", ["/bin/a", "--x=1"]).key
-    assert part.key != processes.Part("a", ["/bin/a", "--x=2"]).key
-    assert part.key != processes.Part("a", ["/bin/a", "--x=1"], env={"K": "v"}).key
 
 
 def test_prune_deletes_what_no_set_up_uses() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,62 +36,6 @@ def test_a_second_holder_waits_and_says_for_what(
     thread.join(timeout=60)
     assert order == ["first", "second"]
     assert texts == ["waiting for the first"]
-
-
-def begun(work: Callable[[threading.Event], None]) -> threading.Event:
-    """Start work beside the test, which does not hang if the work does."""
-    done = threading.Event()
-    threading.Thread(target=work, args=(done,), daemon=True).start()
-    return done
-
-
-def test_many_share_a_lock_and_nobody_has_it_alone_meanwhile(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-
-    def share(done: threading.Event) -> None:
-        with locks.shared(path, "nobody"):
-            done.set()
-
-    with locks.shared(path, "nobody"):
-        assert begun(share).wait(timeout=60)
-        with path.open() as other, pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_nobody_shares_what_another_process_holds_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "lock"
-    waits = threading.Event()
-    monkeypatch.setattr(locks, "say", lambda text: waits.set())
-
-    def share(done: threading.Event) -> None:
-        with locks.shared(path, "another process"):
-            done.set()
-
-    with path.open("w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        done = begun(share)
-        assert waits.wait(timeout=60)
-        assert not done.is_set()
-    assert done.wait(timeout=60)
-
-
-def test_who_holds_a_lock_alone_may_also_share_it(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-
-    def both(done: threading.Event) -> None:
-        with locks.held(path, "nobody"), locks.shared(path, "itself"):
-            done.set()
-
-    assert begun(both).wait(timeout=60)
-
-
-def test_a_lock_is_free_after_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="broken"), locks.held(tmp_path / "lock", "nobody"):
-        raise ValueError("broken")
-    with locks.held(tmp_path / "lock", "nobody"):
-        pass
 
 
 def test_what_another_process_has_built_meanwhile_is_not_built_again(

@@ -1,11 +1,9 @@
 """A part of the cluster is a daemon: it outlives the command that started it."""
 
-import gc
 import os
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -25,16 +23,6 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
     layout = Layout(tmp_path / "state", tmp_path / "cache", api_port=1, etcd_port=2)
     yield layout
     processes.stop(processes.running(layout.state))
-
-
-def test_a_part_is_started_without_a_warning_that_it_still_runs(layout: Layout) -> None:
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        assert processes.start(layout, SLEEPER)
-        gc.collect()
-    assert [str(warning.message) for warning in seen] == []
-    (process,) = processes.running(layout.state)
-    assert processes.alive(process.pid)
 
 
 class Late(processes._Daemon):
@@ -67,10 +55,6 @@ def test_a_part_has_its_mark_when_start_returns(
     assert process.executable == "sleep"
 
 
-def test_a_part_that_ends_at_once_is_no_error_of_the_start(layout: Layout) -> None:
-    assert processes.start(layout, Part("true", ("/bin/true",)))
-
-
 def test_a_part_has_a_session_of_its_own_and_holds_no_folder(layout: Layout) -> None:
     processes.start(layout, SLEEPER)
     (process,) = processes.running(layout.state)
@@ -99,8 +83,3 @@ def test_a_stopped_part_leaves_no_zombie(layout: Layout) -> None:
     (process,) = processes.running(layout.state)
     processes.stop([process])
     assert not Path(f"/proc/{process.pid}").exists()
-
-
-def test_a_part_whose_program_is_not_there_is_an_error_at_once(layout: Layout) -> None:
-    with pytest.raises(FileNotFoundError):
-        processes.start(layout, Part("nothing", (str(layout.state / "nothing"),)))

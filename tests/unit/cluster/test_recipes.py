@@ -68,35 +68,6 @@ def test_an_edit_changes_the_tags_of_the_images_that_hold_the_file(
     assert changed(before, tags(sources)) == rebuilt
 
 
-def test_a_new_and_a_renamed_file_change_the_tag(sources: ImageSources) -> None:
-    folder = sources.root / "operator" / "recommender_operator"
-    first = sources.tag(OPERATOR)
-    (folder / "new.py").write_text("")
-    second = sources.tag(OPERATOR)
-    (folder / "new.py").rename(folder / "newer.py")
-
-    assert len({first, second, sources.tag(OPERATOR)}) == 3
-
-
-def test_what_python_leaves_behind_changes_no_tag(sources: ImageSources) -> None:
-    before = tags(sources)
-    cache = sources.root / "operator" / "recommender_operator" / "__pycache__"
-    cache.mkdir()
-    (cache / "runtime.cpython-311.pyc").write_bytes(b"bytecode")
-
-    assert tags(sources) == before
-
-
-def test_a_change_of_the_project_file_that_no_package_sees_changes_no_tag(
-    sources: ImageSources,
-) -> None:
-    before = tags(sources)
-    with (sources.root / "pyproject.toml").open("a") as file:
-        file.write("\n[tool.other]\nkey = 1\n")
-
-    assert tags(sources) == before
-
-
 def test_other_locked_packages_change_the_tags(
     sources: ImageSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:

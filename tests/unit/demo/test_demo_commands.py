@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster import api, backends
-from tests.cluster.errors import ClusterError
 from tests.cluster.groups import Extras
 from tests.demo import __main__ as demo
 
@@ -18,11 +17,6 @@ class Down(backends.Existing):
 
     def status(self) -> tuple[str, bool]:
         return "NOT UP", False
-
-
-class Broken(Down):
-    def status(self) -> tuple[str, bool]:
-        raise ClusterError("kubectl", "not found; install it")
 
 
 def select(backend: backends.Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +67,3 @@ def test_down_leaves_nothing_of_the_loop_but_claims_that_others_may_use(
     assert done.index("rm -rf") < done.index("delete pod"), "the pod removes the files"
     assert done.index("uninstall") < done.index("delete pvc"), "a pod uses the claim until then"
     assert not any("pvc" in call and "store-0" not in call for call in cluster.calls)
-
-
-def test_a_failure_of_the_cluster_is_told_without_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    select(Broken(), monkeypatch)
-    assert demo.main(["down"]) == 1
-    assert capsys.readouterr().err == "error: kubectl: not found; install it\n"

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pydantic
 import pytest
 
-from recommender_serving.process.json_settings import parse_holdout
+from recommender_serving.experiments.holdout import Holdout
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.request_limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
@@ -22,7 +23,7 @@ from tests.pages.blocks import ROOT, Block
 
 #: Blocks by page and start, with the test that compares them, or the reason for none.
 UNCHECKED = {
-    ("docs/contracts.md", '{"experiment": "0a1b2c3d", "watermark"'):
+    ("docs/contracts/collector.md", '{"experiment": "0a1b2c3d", "watermark"'):
         "tests/unit/recommender_operator/test_experiment_contract.py",
     ("docs/notifications.md", '{\n  "schema"'):
         "tests/unit/recommender_operator/notifications/test_bodies.py",
@@ -141,7 +142,7 @@ def a_refusal(page: str, shown: object) -> list[str]:
 def a_holdout(_page: str, shown: object) -> list[str]:
     """The setting of the transformers."""
     try:
-        parse_holdout(json.dumps(shown))
+        pydantic.TypeAdapter(Holdout).validate_json(json.dumps(shown))
     except ValueError as error:
         return [str(error)]
     return []

@@ -21,7 +21,6 @@ from tests.unit.recommender_collector.collector_samples import NOW
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "send-events.md").read_text(encoding="utf-8")
-FIELDS_PAGE = (DOCS / "event-fields.md").read_text(encoding="utf-8")
 METRICS_PAGE = (DOCS / "collector-metrics.md").read_text(encoding="utf-8")
 VALUES = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)[0])["collector"]
 

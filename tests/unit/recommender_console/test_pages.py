@@ -271,10 +271,11 @@ def test_the_list_is_filtered_by_name_and_stage_and_says_how_many_fit() -> None:
     assert "No model fits the filter." in texts(nothing)
 
 
-def test_what_needs_a_person_stands_out_in_the_list() -> None:
-    condition = {"type": "Drifted", "status": "True", "reason": "Shifted"}
+@pytest.mark.parametrize("kind", ["Drifted", "RetrainProposed"])
+def test_what_needs_a_person_stands_out_in_the_list(kind: str) -> None:
+    condition = {"type": kind, "status": "True", "reason": "Shifted"}
     page = listing.render([samples.seen(conditions=[condition])], Filter(), VISITOR, NOW)
-    assert '<span class="badge bad">Drifted</span>' in page
+    assert f'<span class="badge bad">{kind}</span>' in page
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))

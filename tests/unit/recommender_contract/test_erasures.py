@@ -1,4 +1,4 @@
-"""An erased user has the digest in docs/contracts.md."""
+"""An erased user has the digest in docs/contracts/lake.md."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from recommender_contract import erasures, ids
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "contracts.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "contracts" / "lake.md"
 
 
 def vectors() -> dict[int | str, str]:
-    """The digest of each user, from docs/contracts.md."""
+    """The digest of each user, from docs/contracts/lake.md."""
     rows = re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{32})` \|$", PAGE.read_text(), re.MULTILINE)
     return {json.loads(user): digest for user, digest in rows}
 

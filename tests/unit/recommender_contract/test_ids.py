@@ -1,4 +1,4 @@
-"""Ids that are texts have one number each, the one in docs/contracts.md."""
+"""Ids that are texts have one number each, the one in docs/contracts/ids.md."""
 
 from __future__ import annotations
 

@@ -68,6 +68,14 @@ def test_a_status_names_what_stops_a_model(expected: Expected) -> None:
     expected("status_stopped", status.render(seen, PIPE, NOW))
 
 
+def test_a_status_shows_a_proposed_retraining_and_how_to_accept_it() -> None:
+    said = "a retraining is proposed: annotate recommender.dev/retrain"
+    proposed = samples.condition("RetrainProposed", "True", "Shifted", said)
+    model = samples.read_model(conditions=[proposed])
+    lines = status.render(status.of_model(model, [], NOW), PIPE, NOW)
+    assert any("RetrainProposed" in line and f"Shifted: {said}" in line for line in lines)
+
+
 def test_a_model_without_a_status_has_one_to_show() -> None:
     model = fields.read_model({"metadata": {"name": "new", "namespace": "team-a"}})
     lines = status.render(status.of_model(model, [], NOW), PIPE, NOW)

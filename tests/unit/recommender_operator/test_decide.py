@@ -57,12 +57,12 @@ def test_a_failing_version_loses_its_requests_before_anything_else_is_written() 
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
     world.settle()
     assert world.stages()[2] == "RolledBack"
-    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("UpToDate") == ("False", "AnalysisFailed")
     assert world.condition("Available") == ("True", "Serving")
     assert world.status.consecutive_rollbacks == 1
-    assert "successRate" in world.message("Ready")
-    assert "recommender.dev/retry" in world.message("Ready")
+    assert "successRate" in world.message("UpToDate")
+    assert "recommender.dev/retry" in world.message("UpToDate")
 
 
 def test_a_new_spec_supersedes_the_version_on_its_way() -> None:

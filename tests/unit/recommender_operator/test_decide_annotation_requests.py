@@ -19,11 +19,11 @@ def test_abort_withdraws_the_traffic_first_and_holds_until_retry() -> None:
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert world.status.consecutive_rollbacks == 0, "a human's abort is no automatic rollback"
     world.annotations["retry"] = "1"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_token_is_handled_once_and_recorded_with_its_result() -> None:
@@ -34,7 +34,7 @@ def test_a_token_is_handled_once_and_recorded_with_its_result() -> None:
     world.settle()
     assert "was rolled back" in results(world)["abort 1"]
     assert "attempt 1" in results(world)["retry 1"]
-    assert world.stages()[2] == "Promoted", "the old abort was obeyed again"
+    assert world.second_stage == "Promoted", "the old abort was obeyed again"
 
 
 def test_the_newest_token_of_each_action_is_remembered_however_many_others_follow() -> None:
@@ -64,7 +64,7 @@ def test_promote_skips_the_remaining_steps() -> None:
     world.annotations["promote"] = "now"
     world.reconcile()
     assert world.route == {candidate: 100}
-    assert world.stages()[2] == "Canary", "promoted before the data plane reports it"
+    assert world.second_stage == "Canary", "promoted before the data plane reports it"
     world.reconcile()
     assert world.champion() == candidate
 

@@ -148,7 +148,7 @@ def test_a_version_that_is_not_ready_in_time_is_rolled_back() -> None:
             service.ready = name == world.champion()
     world.watch(601)
     world.reconcile()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     world.settle()
     assert len(world.services) == 1
     assert world.condition("Progressing") == ("False", "NotReadyInTime")

@@ -37,7 +37,7 @@ def test_at_each_step_it_has_as_much_as_the_candidate_or_half_of_what_is_left() 
         if world.seed_of(name) == 2
     ]
     assert list(dict.fromkeys(shares)) == [(10, 10), (50, 25), (80, 10), (100, 0)]
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_the_steps_compare_the_candidate_with_it() -> None:
@@ -100,7 +100,7 @@ def test_one_that_is_never_ready_holds_the_rollout_for_a_bounded_time() -> None:
     assert world.routing == PLAIN
     assert "it was not ready for 60 s" in record(world).given_up
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert deployment(world) not in world.services
     assert not any(step.fresh_champion for v in world.versions.values() for step in v.status.steps)
 
@@ -113,14 +113,14 @@ def test_it_ends_with_the_rollout(action: str) -> None:
     world.settle()
     assert name not in world.services
     assert world.routing == PLAIN
-    assert world.stages()[2] == ("Promoted" if action == "promote" else "RolledBack")
+    assert world.second_stage == ("Promoted" if action == "promote" else "RolledBack")
 
 
 def test_it_ends_with_a_rollback() -> None:
     world = beside()
     world.error_share[2] = 0.5
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert (deployment(world) in world.services, world.routing) == (False, PLAIN)
 
 
@@ -144,7 +144,7 @@ def test_switched_off_the_step_begins_again_with_the_champions_other_pods() -> N
     assert world.routing == PLAIN
     assert not [key for key in world.baselines if key.startswith("step/")]
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert not list(filter(baseline_deployment_names.is_fresh, world.services))
 
 
@@ -241,7 +241,7 @@ def test_in_an_experiment_both_deployments_of_the_champion_pass_its_users_on() -
     world.services[deployment(world)].ctx(ready=False)
     world.reconcile()
     assert (world.routing.fresh, bool(world.routing.experiment)) == ("", True)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
 
 
 def test_breaks_compare_the_candidate_with_it_and_later_with_all_of_the_former_champion() -> None:
@@ -274,7 +274,7 @@ def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more() -
     assert isinstance(first, a.SetTraffic)
     assert first.weights == before
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_in_the_shadow_phase_it_waits_and_loses_nothing() -> None:

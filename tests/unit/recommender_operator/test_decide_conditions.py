@@ -41,6 +41,7 @@ def test_every_condition_exists_from_the_first_look() -> None:
         "GatesPassed",
         "AnalysisPassed",
         "Drifted",
+        "RetrainProposed",
         "SnapshotTaken",
         "PodsScheduled",
         "ObjectsOwned",

@@ -75,7 +75,7 @@ def test_a_blocking_check_fails_the_version_and_the_champion_serves() -> None:
     world.fail_job(JobKind.CHECK, "DataChecksFailed", "blocked by users.age (lost): all null")
     world.reconcile()
     world.reconcile()
-    assert world.stages()[2] == "Failed"
+    assert world.second_stage == "Failed"
     assert world.condition("DataValid") == ("False", "DataChecksFailed")
     assert "users.age (lost)" in world.message("DataValid")
     assert "repeats the check" in world.message("DataValid")

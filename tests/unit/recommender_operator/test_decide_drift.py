@@ -189,7 +189,7 @@ def test_a_version_trained_after_the_drift_may_be_promoted() -> None:
     oracle.window = Verdict.INCONCLUSIVE
     world.seed(2)
     settle(world, oracle)
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert world.condition("Drifted") == ("False", "Watching")
 
 
@@ -228,7 +228,7 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     world.settle_served(50)
     assert world.status.retrain is None
     assert world.condition("Drifted")[0] == "False"
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.settle_served(90)
     assert world.versions[world.stable()].spec.training.seed == 2
 

@@ -1,4 +1,4 @@
-"""What the operator does for each cause of drift, and that a dry run only tells."""
+"""The reactions of the operator to each cause of drift."""
 
 from __future__ import annotations
 
@@ -105,13 +105,12 @@ def test_a_rise_of_the_loss_blocks_versions_that_were_trained_before_it() -> Non
 
 def test_a_rise_of_the_loss_blocks_no_version_whose_data_was_read_since() -> None:
     """It is confirmed weeks after it began, so such a version is older than the confirmation."""
-    world, oracle = _serving(dryRun=True)
+    world, oracle = _serving()
     world.edit(retrain={"onDrift": False})
     labelled(world, SWAPPED, 2)
     look(world, oracle, 1)
     candidate = canary(world, oracle)
     labelled(world, SWAPPED)
-    world.edit(drift=DRIFT)
     look(world, oracle, 1)
     assert world.condition("Drifted") == ("True", "LossRose")
     assert not _held(world, oracle)
@@ -147,13 +146,12 @@ def test_a_retraining_that_began_before_the_drift_was_confirmed_is_promoted() ->
     assert world.versions[retrained].status.stage == "Promoted"
 
 
-def test_a_dry_run_that_ends_blocks_nothing_that_was_trained_during_the_drift() -> None:
-    world, oracle = _serving(dryRun=True)
+def test_a_drift_blocks_nothing_that_was_trained_during_it() -> None:
+    world, oracle = _serving()
     world.edit(retrain={"onDrift": False})
     oracle.window = Verdict.FAIL
     look(world, oracle, 4)
     candidate = canary(world, oracle)
-    world.edit(drift=DRIFT)
     look(world, oracle, 1)
     assert world.condition("Drifted") == ("True", "Shifted")
     assert not _held(world, oracle)
@@ -230,30 +228,3 @@ def test_a_label_that_is_no_outcome_has_no_numbers() -> None:
     )
     look(world, oracle, 1)
     assert world.status.drift.labels is None
-
-
-def test_a_dry_run_tells_of_drift_and_does_nothing() -> None:
-    world, oracle = _serving(dryRun=True)
-    oracle.window = Verdict.FAIL
-    labelled(world, SWAPPED)
-    look(world, oracle, 5)
-    assert world.condition("Drifted") == ("True", "LossRose")
-    message = world.message("Drifted")
-    assert message.endswith(
-        "Reaction: none, because drift.dryRun is true; otherwise BlockPromotions, Retrain, "
-        "RollBackIfBetter"
-    )
-    assert "age shifted" in message
-    assert world.status.retrain is None
-
-
-def test_a_dry_run_keeps_a_broken_candidate_and_says_so() -> None:
-    world, oracle = _serving(dryRun=True)
-    candidate = canary(world, oracle)
-    oracle.broken = Verdict.FAIL
-    look(world, oracle, 4)
-    stages = {name: each.status.stage for name, each in world.versions.items()}
-    assert stages[candidate] not in ("RolledBack", "Failed")
-    told = [event.message for event in world.events if event.reason == "CandidateBroken"]
-    assert told
-    assert "drift.dryRun" in told[0]

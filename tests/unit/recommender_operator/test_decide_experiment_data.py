@@ -34,7 +34,7 @@ def test_a_collector_that_does_not_answer_promotes_nothing_and_is_reported_once(
     assert world.weight == 50
     world.users.error = ""
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_the_last_numbers_stay_while_the_collector_does_not_answer(judge: Judge) -> None:
@@ -99,7 +99,7 @@ def test_a_collector_that_stays_away_until_max_days_is_no_verdict(judge: Judge) 
     world.users.error = "down"
     world.watch(0.02 * 86400 + 60, every=30)
     assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
 
 
 NAN = float("nan")
@@ -202,7 +202,7 @@ def test_impossible_details_stop_no_rollback_and_say_why(
     assert f"arms[1].{field}" in f"{phase.days_problem}{phase.segments_problem}"
     judge.kind = Kind.ROLL_BACK
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 @pytest.mark.parametrize("problem", [ValueError("a plan"), OverflowError("a number")])
@@ -219,7 +219,7 @@ def test_what_cannot_be_computed_is_an_error_and_errors_still_roll_back(
     assert str(problem) in experiment(world).message
     world.error_share[2] = 0.5
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_a_plan_that_the_statistics_refuse_is_an_error_and_stops_nothing_else() -> None:
@@ -240,7 +240,7 @@ def test_a_collector_without_room_is_an_error_with_its_remedy(judge: Judge) -> N
     assert "collector.eventsFrom" in experiment(world).message
     world.users.odd = {"ignored": False}
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_closed_experiment_ends_without_a_verdict_unless_its_numbers_prove_a_l
     world.users.odd = {"ignored": True}
     judge.kind = kind
     world.watch(200)
-    assert world.stages()[2] == stage
+    assert world.second_stage == stage
     if kind is Kind.PROMOTE:
         assert (experiment(world).verdict, experiment(world).final) == ("Inconclusive", True)
         assert "has closed this experiment" in experiment(world).message
@@ -273,7 +273,7 @@ def test_moments_of_another_time_promote_nothing_but_may_prove_a_loss(
     assert what in experiment(world).message
     judge.kind = Kind.ROLL_BACK
     world.watch(10)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_arms_and_phases_of_others_are_left_out(judge: Judge) -> None:

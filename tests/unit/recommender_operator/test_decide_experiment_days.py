@@ -42,7 +42,7 @@ def test_time_of_a_pause_does_not_count(judge: Judge) -> None:
     world.watch(0.05 * 86400, every=60)
     world.edit(paused=False)
     world.watch(30)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     assert judge.asked[-1][2] * 86400 < 400
     assert "HeldAtDeadline" not in reasons(world)
     seen = experiment(world)

@@ -54,7 +54,7 @@ def test_a_standby_is_no_champion_to_compare_with(judge: Judge) -> None:
     assert (now.percent, now.id) == (before.percent, before.id), "no user goes back"
     assert now.phase == before.phase + 1
     world.watch(20)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.services[champion].ctx(ready=True)
     until(world, lambda: champion in world.route)
     assert users(world) == before, "the same users continue their phase"
@@ -62,7 +62,7 @@ def test_a_standby_is_no_champion_to_compare_with(judge: Judge) -> None:
     measured = {p.number for _, phases, _ in judge.asked for p in phases}
     assert measured == {0, 1}
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_without_a_pod_that_could_forward_requests_are_split(judge: Judge) -> None:
@@ -104,7 +104,7 @@ def test_a_candidate_that_is_withdrawn_continues_with_its_users(judge: Judge) ->
     assert users(world) == before
     judge.kind = Kind.PROMOTE
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_narrower_steps_do_not_take_users_back(judge: Judge) -> None:
@@ -134,7 +134,7 @@ def test_a_pause_stops_progress_but_not_the_protection_of_users(
     world.edit(paused=True)
     judge.kind = kind
     world.watch(60)
-    assert world.stages()[2] == stage
+    assert world.second_stage == stage
     if stage == "Canary":
         assert users(world) is not None, "users keep their versions"
 
@@ -147,7 +147,7 @@ def test_an_abort_sends_all_users_to_the_champion_first(judge: Judge) -> None:
     assert isinstance(first, a.SetTraffic)
     assert (first.weights, first.routing) == ({world.stable(): 100}, PLAIN)
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert judge.kind is Kind.KEEP_RUNNING
 
 
@@ -155,7 +155,7 @@ def test_a_promotion_by_hand_does_not_wait_for_users(judge: Judge) -> None:
     world = measuring()
     world.annotations["promote"] = "1"
     world.settle()
-    assert (world.stages()[2], world.routing) == ("Promoted", PLAIN)
+    assert (world.second_stage, world.routing) == ("Promoted", PLAIN)
     assert world.condition("UpToDate")[0] == "True"
     assert judge.kind is Kind.KEEP_RUNNING
 
@@ -165,7 +165,7 @@ def test_a_new_version_ends_the_experiment_of_the_old_one(judge: Judge) -> None:
     first = users(world)
     world.seed(3)
     world.reconcile()
-    assert world.stages()[2] == "Superseded"
+    assert world.second_stage == "Superseded"
     assert world.routing == PLAIN
     until(world, lambda: users(world) is not None)
     second = users(world)
@@ -243,7 +243,7 @@ def test_a_clock_that_jumps_does_not_end_an_experiment(judge: Judge) -> None:
     for hours in (24, -24, 24 * 30):
         world.now += datetime.timedelta(hours=hours)
         world.watch(20)
-        assert world.stages()[2] == "Canary"
+        assert world.second_stage == "Canary"
     assert judge.asked[-1][2] < 0.02
 
 
@@ -264,7 +264,7 @@ def test_a_rollout_without_an_experiment_that_an_earlier_release_began_goes_on()
     world.edit(experiment=PLAN)
     world.route_outdated = True
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert world.weights_of(2) == [10, 50, 100]
     (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
     assert second.status.experiment is None

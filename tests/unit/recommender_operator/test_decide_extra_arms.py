@@ -137,7 +137,7 @@ def test_one_that_harms_is_withdrawn_alone_and_its_users_see_the_champion(judge:
     assert (arm(world, COLD).users, arm(world, WARM).withdrawn) == (500, "")
     judge.kind = Kind.PROMOTE
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_the_route_comes_first_when_one_is_withdrawn(judge: Judge) -> None:
@@ -184,7 +184,7 @@ def test_they_end_with_the_experiment(kind: Kind, judge: Judge) -> None:
     world = measuring()
     judge.kind = kind
     world.settle()
-    assert world.stages()[2] == ("Promoted" if kind is Kind.PROMOTE else "RolledBack")
+    assert world.second_stage == ("Promoted" if kind is Kind.PROMOTE else "RolledBack")
     assert name_of(world, COLD) not in world.services
     assert not world.routing.experiment
 
@@ -275,7 +275,7 @@ def test_what_users_do_withdraws_a_worse_version_and_promotes_a_better_candidate
     until(world, lambda: bool(world.unfinished()))
     world.users.clicks[world.unfinished()[0]] = 0.3
     world.settle(looks=400)
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert "beyond chance over all looks" in arm(world, COLD).withdrawn
     assert arm(world, WARM).result == "Undecided"
 

@@ -39,7 +39,7 @@ def train_second(world: World, **differences: float) -> str:
     world.metrics[2] = {"auc": 0.8} | differences
     world.seed(2)
     world.settle()
-    return world.stages()[2]
+    return world.second_stage
 
 
 @pytest.mark.parametrize("gate", [GATE | {"judgeBy": "Value"}, GAIN])
@@ -156,4 +156,4 @@ def test_a_missing_comparison_is_reported_with_how_to_repeat_the_training() -> N
     reported(world)
     world.annotations["retry"] = "1"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"

@@ -50,7 +50,7 @@ def test_a_candidate_that_users_prefer_begins_its_steps_early() -> None:
     assert world.weights_of(2)[0] == 10
     assert world.routing == PLAIN
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_candidate_that_is_not_worse_begins_them_after_the_stated_users() -> None:
@@ -68,7 +68,7 @@ def test_a_candidate_that_is_clearly_worse_is_rolled_back_before_it_has_users() 
     world = mixing()
     world.users.prefers = 0.3
     world.watch(HOUR, 60)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     decision = next(v.status.decision for n, v in world.versions.items() if world.seed_of(n) == 2)
     assert decision is not None
     assert decision.reason == "InterleavingLost"
@@ -83,7 +83,7 @@ def test_old_events_that_prove_a_loss_roll_back() -> None:
     world = mixing()
     world.users.prefers, world.users.lag = 0.2, datetime.timedelta(hours=1)
     world.watch(HOUR, 60)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_a_pause_stops_the_phase_but_not_the_protection() -> None:
@@ -99,7 +99,7 @@ def test_a_pause_stops_the_phase_but_not_the_protection() -> None:
     assert record(world).judged_at != before, "by the wall clock"
     world.users.prefers = 0.1
     world.watch(HOUR, 60)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_a_pause_before_the_phase_keeps_lists_from_being_mixed() -> None:
@@ -130,7 +130,7 @@ def test_the_plan_is_that_of_the_start_but_the_phase_can_be_removed() -> None:
     assert "the spec does not ask for mixed lists any more" in found.message
     assert world.routing == PLAIN
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_copies_come_first_and_mixed_lists_after_them() -> None:
@@ -159,7 +159,7 @@ def test_a_person_can_decide_in_the_phase(action: str) -> None:
     world.watch(120, 60)
     world.annotations[action] = "now"
     world.settle()
-    assert world.stages()[2] == ("Promoted" if action == "promote" else "RolledBack")
+    assert world.second_stage == ("Promoted" if action == "promote" else "RolledBack")
     assert world.routing == PLAIN
     found = record(world)
     assert (found.runs, found.verdict) == (False, "Undecided")
@@ -207,7 +207,7 @@ def test_a_rollback_during_the_phase_survives_a_crash_after_any_write() -> None:
         world.reconcile(crash_after=crash)
         world.settle()
         assert (world.champion(), world.routing) == (champion, PLAIN), crash
-        assert world.stages()[2] == "RolledBack"
+        assert world.second_stage == "RolledBack"
         assert not record(world).runs
         assert record(world).message.startswith("rollbackTo"), crash
 
@@ -258,7 +258,7 @@ def test_each_rollout_has_its_own_numbers() -> None:
     first = record(world)
     world.users.prefers = 0.1
     world.watch(HOUR, 60)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert "InterleavingLost" in reasons(world)
     world.annotations["retry"] = "again"
     world.watch(120)

@@ -113,7 +113,7 @@ def test_a_phase_in_which_no_list_is_mixed_ends_before_the_candidates_deadline(f
     assert told in found.message
     assert any("goes on to its steps: Undecided" in event.message for event in world.events)
     assert world.routing == PLAIN
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     service.outdated = False
     service.ctx(ready=True)
     world.watch(60)
@@ -203,7 +203,7 @@ def test_copies_that_are_added_during_the_phase_are_for_the_next_attempt() -> No
     assert record(world).runs
     world.users.prefers = 0.1
     world.watch(HOUR, 60)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     world.annotations["retry"] = "again"
     until(world, lambda: world.routing.shadow != "")
     assert world.routing.interleaving == ""

@@ -55,10 +55,10 @@ def test_the_spec_limits_the_number_of_interruptions(most: int) -> None:
     for _ in range(most):
         world.services[candidate].crash()
         look(world)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     world.services[candidate].crash()
     look(world)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_losses_of_readiness_without_a_restart_are_limited_too() -> None:
@@ -69,7 +69,7 @@ def test_losses_of_readiness_without_a_restart_are_limited_too() -> None:
         look(world)
         service.ready, service.pods = True, 1
         look(world, 2)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_evictions_do_not_count_as_interruptions() -> None:
@@ -81,7 +81,7 @@ def test_evictions_do_not_count_as_interruptions() -> None:
         look(world)
         service.ready, service.pods, service.disrupted = True, 1, False
         look(world, 2)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     assert all(step.weight == 10 for step in world.versions[candidate].status.steps)
     world.settle()
     assert world.champion() == candidate
@@ -173,7 +173,7 @@ def test_a_pod_of_the_stable_version_that_does_not_answer_holds_nothing_back() -
     world = in_canary()
     world.others[world.stable()] = False
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_lost_counters_of_the_stable_version_do_not_fail_the_candidate() -> None:
@@ -205,10 +205,10 @@ def test_a_new_attempt_counts_from_zero() -> None:
     world = in_canary(analysis={"maxInterruptions": 0})
     world.services[candidate_of(world)].crash()
     look(world)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     world.annotations["retry"] = "now"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_new_pod_without_restarts_does_not_reduce_the_count() -> None:
@@ -219,7 +219,7 @@ def test_a_new_pod_without_restarts_does_not_reduce_the_count() -> None:
         look(world)
     service.restarts = 0
     look(world)
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
     service.crash()
     look(world)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"

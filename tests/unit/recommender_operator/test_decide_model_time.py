@@ -224,7 +224,7 @@ def test_in_a_pause_time_stands_still_and_writes_nothing() -> None:
     assert world.status == before
     world.edit(paused=False)
     world.watch(30)
-    assert world.stages()[2] == "Canary", "the pause counted as time to answer in"
+    assert world.second_stage == "Canary", "the pause counted as time to answer in"
 
 
 def test_the_order_of_promotions_does_not_depend_on_times() -> None:

@@ -22,7 +22,7 @@ def test_a_paused_model_starts_nothing() -> None:
     assert world.condition("Progressing") == ("False", "Paused")
     world.edit(paused=False)
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_pause_during_a_rollout_keeps_the_weight() -> None:
@@ -74,7 +74,7 @@ def test_a_version_that_fails_while_paused_still_loses_its_requests() -> None:
     world.edit(paused=True)
     world.error_share[2] = 0.5
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert world.route == {world.stable(): 100}
 
 
@@ -85,7 +85,7 @@ def test_no_deadline_rolls_back_a_paused_model() -> None:
     world.requests_per_second = 0
     world.watch(301)
     world.reconcile()
-    assert world.stages()[2] == "Canary"
+    assert world.second_stage == "Canary"
 
 
 @pytest.mark.parametrize("action", ["retry", "promote", "retrain"])
@@ -104,7 +104,7 @@ def test_a_paused_model_obeys_abort_and_rollback_to() -> None:
     world.edit(paused=True)
     world.annotations["abort"] = "1"
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     other = rolled_out_second()
     other.edit(paused=True)
     other.annotations["rollback-to"] = f"{other.status.previous}"

@@ -34,7 +34,7 @@ def test_a_version_that_fails_a_gate_is_never_served() -> None:
     world.metrics[2] = BAD
     world.seed(2)
     world.settle()
-    assert world.stages()[2] == "Rejected"
+    assert world.second_stage == "Rejected"
     assert world.condition("GatesPassed") == ("False", "GateFailed")
     assert "auc 0.5, required: at least 0.6" in world.message("GatesPassed")
     assert len(world.services) == 1
@@ -53,7 +53,7 @@ def test_a_version_that_answers_badly_is_stopped_before_it_gets_requests() -> No
     world.smoke_fails.add(2)
     world.seed(2)
     world.settle()
-    assert world.stages()[2] == "Rejected"
+    assert world.second_stage == "Rejected"
     assert world.condition("Progressing") == ("False", "SmokeFailed")
     assert len(world.services) == 1
 
@@ -72,7 +72,7 @@ def test_a_failed_training_names_reason_and_log_and_the_champion_keeps_serving()
     assert world.condition("Available") == ("True", "Serving")
     world.annotations["retry"] = "1"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert world.versions[world.stable()].status.attempt == 1
 
 
@@ -108,12 +108,12 @@ def test_nothing_is_published_while_a_folder_is_being_removed() -> None:
         world.reconcile()
         world.finish_jobs()
         world.jobs[removal] = dataclasses.replace(world.jobs[removal], phase="Running")
-    assert world.stages()[2] == "Publishing"
+    assert world.second_stage == "Publishing"
     assert not any(
         x.kind is JobKind.PUBLISH and x.version != world.stable() for x in world.jobs.values()
     )
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_failed_data_check_is_repeated_with_increasing_pauses() -> None:
@@ -151,12 +151,12 @@ def test_a_training_whose_data_was_erased_checks_again_and_trains_on_the_rest() 
     assert world.condition("Trained") == ("False", "DataVersionErased")
     assert world.condition("Available") == ("True", "Serving")
     world.watch(299)
-    assert world.stages()[2] == "Failed"
+    assert world.second_stage == "Failed"
     world.tick(1)
     world.reconcile()
-    assert world.stages()[2] == "CheckingData"
+    assert world.second_stage == "CheckingData"
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert world.versions[world.stable()].status.attempt == 1
 
 

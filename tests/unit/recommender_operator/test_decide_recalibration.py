@@ -196,26 +196,15 @@ def test_of_a_long_row_only_the_windows_that_the_collector_has_whole_are_fitted(
     assert (wanted.judged_since - wanted.since).days == 28
 
 
-def test_a_dry_run_only_tells() -> None:
-    world, oracle = serving()
-    world.edit(drift=DRIFT | {"dryRun": True})
-    settle(world, oracle)
-    labelled(world, FEWER)
-    look(world, oracle, 3)
-    assert world.message("Drifted").endswith("because drift.dryRun is true; otherwise Recalibrate")
-    assert world.status.retrain is None
-
-
-def test_a_dry_run_of_a_break_would_recalibrate_nothing() -> None:
+def test_a_break_recalibrates_nothing() -> None:
     world, oracle = drifted()
-    world.edit(drift=DRIFT | {"dryRun": True})
     broken = world.status.drift.model_copy(
         update={"cause": "SchemaBreak", "breaches_in_a_row": 3, "lacking": ("age",)}
     )
     world.status = world.status.model_copy(update={"drift": broken})
     look(world, oracle, 1)
     told = world.message("Drifted")
-    assert told.endswith("otherwise BlockPromotions, FreezeRetraining"), told
+    assert "no automatic retraining, because it would learn from sessions without age" in told
 
 
 def test_without_room_for_a_retraining_a_recalibration_waits_too() -> None:

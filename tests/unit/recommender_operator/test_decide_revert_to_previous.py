@@ -80,13 +80,14 @@ def test_a_better_previous_version_is_proposed_with_both_figures_and_not_more() 
     world, oracle, champion, previous = two()
     compared(world, champion, previous)
     drifted(world, oracle, 3)
+    world.edit(retrain={"mode": "Propose"})
     assert f"none before a training has compared {previous}" in world.message("Drifted")
     look(world, oracle, 3)
     told = world.message("Drifted")
     assert f"{previous} has a log loss of 0.4100 against 0.5200 of {champion}" in told
     assert "9000 rows of 800 users from 2026-01-24 to 2026-01-31" in told
     assert "Rollback: proposed" in told
-    assert "drift.rollBackIfBetter is false" in told
+    assert "retrain.mode is Propose" in told
     assert f"recommender.dev/rollback-to={previous}, which also ends" in told
     assert told.endswith("then starts that again, compared with what serves")
     assert world.champion() == champion
@@ -99,7 +100,9 @@ def test_a_better_previous_version_is_proposed_with_both_figures_and_not_more() 
 def test_a_retraining_that_the_proposal_ends_starts_again_as_it_says() -> None:
     world, oracle, champion, previous = two()
     compared(world, champion, previous)
-    drifted(world, oracle, 6)
+    drifted(world, oracle, 3)
+    world.edit(retrain={"mode": "Propose"})
+    look(world, oracle, 3)
     retrained = world.status.candidate
     assert retrained is not None
     assert f"ends {retrained}" in world.message("Drifted")
@@ -114,7 +117,7 @@ def test_a_retraining_that_the_proposal_ends_starts_again_as_it_says() -> None:
 
 
 def test_only_the_first_comparison_of_two_versions_acts() -> None:
-    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    world, oracle, champion, previous = two()
     compared(world, champion, previous, gainLow=-0.001)
     drifted(world, oracle, 6)
     first = world.status.candidate
@@ -130,7 +133,7 @@ def test_only_the_first_comparison_of_two_versions_acts() -> None:
 
 
 def test_it_returns_where_the_spec_says_so_and_the_training_starts_again() -> None:
-    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    world, oracle, champion, previous = two()
     compared(world, champion, previous)
     drifted(world, oracle, 3)
     retrained = world.status.candidate
@@ -161,7 +164,7 @@ def test_it_returns_where_the_spec_says_so_and_the_training_starts_again() -> No
 def test_a_crash_between_the_writes_of_a_rollback_leaves_one_version_and_trains_again(
     after: int,
 ) -> None:
-    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    world, oracle, champion, previous = two()
     compared(world, champion, previous)
     drifted(world, oracle, 3)
     retrained = world.status.candidate
@@ -196,7 +199,7 @@ def test_a_crash_between_the_writes_of_a_rollback_leaves_one_version_and_trains_
 def test_it_stays_where_the_previous_version_is_not_shown_to_be_better(
     fields: dict[str, object], told: str
 ) -> None:
-    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    world, oracle, champion, previous = two()
     compared(world, champion, previous, **fields)
     drifted(world, oracle, 6)
     assert told in world.message("Drifted")
@@ -204,20 +207,20 @@ def test_it_stays_where_the_previous_version_is_not_shown_to_be_better(
 
 
 def test_figures_of_other_versions_decide_nothing() -> None:
-    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    world, oracle, champion, previous = two()
     compared(world, champion, previous, digest="sha256:" + "f" * 64)
     drifted(world, oracle, 6)
     assert "none before a training has compared" in world.message("Drifted")
     assert world.versions[champion].status.stage == "Promoted"
 
 
-@pytest.mark.parametrize("why", ["dryRun", "not ready", "locked"])
+@pytest.mark.parametrize("why", ["Manual", "not ready", "locked"])
 def test_it_is_only_proposed_where_it_cannot_or_must_not_be_done(why: str) -> None:
-    world, oracle, champion, previous = two(rollBackIfBetter=True)
+    world, oracle, champion, previous = two()
     compared(world, champion, previous)
     drifted(world, oracle, 3)
-    if why == "dryRun":
-        world.edit(drift=DRIFT | {"rollBackIfBetter": True, "dryRun": True})
+    if why == "Manual":
+        world.edit(retrain={"mode": "Manual"})
     elif why == "locked":
         world.status = world.status.model_copy(update={"locked": True})
     else:

@@ -27,7 +27,8 @@ def test_rollback_to_a_warm_version_is_one_write_of_the_route() -> None:
     world.settle()
     assert world.status.route_pending_since is None
     assert world.stages() == {17: "Promoted", 2: "RolledBack"}
-    assert world.condition("Ready") == ("True", "RolledBackTo")
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.condition("UpToDate") == ("False", "RolledBackTo")
     assert second not in world.services
     world.seed(3)
     world.settle()
@@ -153,7 +154,8 @@ def test_rollback_to_reaches_the_same_end_wherever_the_operator_crashes(crash: i
     world.settle()
     assert world.champion() == first
     assert world.stages() == {17: "Promoted", 2: "RolledBack"}
-    assert world.condition("Ready") == ("True", "RolledBackTo")
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.condition("UpToDate") == ("False", "RolledBackTo")
 
 
 def test_a_pin_holds_and_lets_the_spec_roll_out_once_it_is_gone() -> None:

@@ -62,11 +62,12 @@ def test_it_retrains_with_the_segment_and_its_figures_in_the_message() -> None:
     assert world.status.retrain.recalibration is None
 
 
-def test_a_dry_run_names_the_reaction() -> None:
-    world, oracle = _serving(dryRun=True)
+def test_a_proposal_names_the_reaction() -> None:
+    world, oracle = _serving()
+    world.edit(retrain={"mode": "Propose"})
     _labelled(world, _swapped(3))
     look(world, oracle, 1)
-    assert world.message("Drifted").endswith("drift.dryRun is true; otherwise Retrain")
+    assert world.message("RetrainProposed").startswith("a retraining is proposed: drift of ")
 
 
 def test_one_window_of_labels_retrains_once() -> None:

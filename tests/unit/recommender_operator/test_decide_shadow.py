@@ -41,7 +41,7 @@ def test_a_good_candidate_passes_its_shadow_phase_and_then_its_steps() -> None:
     assert world.routing == Routing(shadow=f"{candidate(world)}:2500")
     assert candidate(world) not in world.route
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     (second,) = [v for v in world.versions.values() if v.spec.training.seed == 2]
     assert [(step.weight, step.verdict) for step in second.status.steps] == [
         (0, "Pass"), (10, "Pass"), (50, "Pass"), (100, "Pass"),
@@ -66,7 +66,7 @@ def test_a_candidate_that_fails_is_rolled_back_before_any_user_saw_it() -> None:
     world = in_shadow()
     world.error_share[2] = 0.5
     world.settle()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert highest_weight(world, 2) == 0
     assert world.condition("AnalysisPassed") == ("False", "AnalysisFailed")
     assert "before any user saw an answer" in world.message("AnalysisPassed")
@@ -81,7 +81,7 @@ def test_a_candidate_that_crashes_again_and_again_is_rolled_back() -> None:
         world.services[candidate(world)].crash()
         world.reconcile()
         world.tick()
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
     assert highest_weight(world, 2) == 0
     assert world.condition("UpToDate") == ("False", "CandidateUnstable")
 
@@ -95,7 +95,7 @@ def test_a_candidate_that_is_not_ready_waits_without_a_withdrawal() -> None:
     assert version.status.interruptions.withdrawals == 0
     world.services[candidate(world)].ctx(ready=True)
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_without_copies_the_steps_follow_after_the_time_of_the_phase() -> None:
@@ -119,7 +119,7 @@ def test_lost_counters_start_the_window_of_the_phase_again() -> None:
     assert [step.weight for step in world.steps] == [0]
     assert "were lost" in world.message("AnalysisPassed")
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 def test_a_pause_stops_the_phase_but_not_the_protection() -> None:
@@ -129,7 +129,7 @@ def test_a_pause_stops_the_phase_but_not_the_protection() -> None:
     assert [step.weight for step in world.steps] == [0]
     world.error_share[2] = 0.5
     world.watch(30)
-    assert world.stages()[2] == "RolledBack"
+    assert world.second_stage == "RolledBack"
 
 
 def test_a_phase_that_the_spec_no_longer_has_ends_and_the_steps_follow() -> None:
@@ -141,7 +141,7 @@ def test_a_phase_that_the_spec_no_longer_has_ends_and_the_steps_follow() -> None
     world.reconcile()
     assert world.routing == PLAIN
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
 
 
 @pytest.mark.parametrize("action", ["promote", "abort"])
@@ -151,7 +151,7 @@ def test_a_person_can_decide_in_the_phase(action: str) -> None:
     world.settle()
     (step,) = next(v for v in world.versions.values() if v.spec.training.seed == 2).status.steps
     assert step.ended_at is not None
-    assert world.stages()[2] == ("Promoted" if action == "promote" else "RolledBack")
+    assert world.second_stage == ("Promoted" if action == "promote" else "RolledBack")
     assert world.weights_of(2) == [0], "a person skips the steps"
     assert world.routing == PLAIN
     if action == "promote":
@@ -205,7 +205,7 @@ def test_a_pause_before_the_phase_keeps_copies_from_being_sent() -> None:
     assert not world.steps
     world.edit(paused=False)
     world.settle()
-    assert world.stages()[2] == "Promoted"
+    assert world.second_stage == "Promoted"
     assert world.weights_of(2) == [0, 10, 50, 100]
 
 

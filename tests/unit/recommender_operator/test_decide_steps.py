@@ -32,7 +32,7 @@ def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> 
     world.reconcile()
     assert world.stages()[2] == "RolledBack"
     world.settle()
-    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("UpToDate") == ("False", "InconclusiveAtDeadline")
 
 

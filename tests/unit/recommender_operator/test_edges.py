@@ -1,18 +1,14 @@
-"""Settings, logs, metrics and the command line."""
+"""Settings, metrics and the command line."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
-import logging
-import sys
 
 import pytest
 
 from recommender_operator import __main__ as command
 from recommender_operator.api.version import VersionDecision, VersionStage
-from recommender_operator.controller import logs
 from recommender_operator.metrics.operator_metrics import MAX_DECISIONS, Metrics, version
 from recommender_operator.notifications.receivers import Receiver, ReceiverType
 from recommender_operator.observed import VersionObject
@@ -141,41 +137,10 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_the_settings_are_those_of_the_contract() -> None:
-    with open("docs/contracts.md", encoding="utf-8") as page:
-        section = page.read().split("## Settings of the operator")[1]
+    with open("docs/contracts/settings.md", encoding="utf-8") as page:
+        section = page.read()
     for field in Settings.model_fields:
         assert f"`{variable(field)}`" in section, field
-
-
-def test_a_json_log_line_is_one_object_without_secrets() -> None:
-    record = logging.LogRecord(
-        "x", logging.INFO, "f", 1, "sent token=%s\nnext", ("hunter2",), None
-    )
-    record.model = "movies"
-    line = logs.JsonFormatter().format(record)
-    entry = json.loads(line)
-    assert "\n" not in line
-    assert (entry["message"], entry["model"]) == ("sent token=[redacted]\nnext", "movies")
-
-
-def test_an_exception_is_logged_in_both_forms() -> None:
-    try:
-        raise ValueError("password=hunter2")
-    except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, "f", 1, "bad", (), sys.exc_info())
-    for formatter in (logs.JsonFormatter(), logs.TextFormatter()):
-        line = formatter.format(record)
-        assert "ValueError" in line
-        assert "hunter2" not in line
-
-
-def test_no_text_of_a_pod_can_forge_a_line_of_the_log() -> None:
-    forged = "bad\n2026-11-27 INFO x: all is well\x1b[2J\u2028"
-    record = logging.LogRecord("x", logging.INFO, "f", 1, "the pod said %s", (forged,), None)
-    first, *others = logs.TextFormatter().format(record).split("\n")
-    assert first.endswith("x: the pod said bad")
-    assert others
-    assert all(line.startswith("    ") and line.isprintable() for line in others)
 
 
 def test_build_and_version_are_metrics() -> None:

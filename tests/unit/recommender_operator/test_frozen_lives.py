@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.kinds import JOBS, MODELS, VERSIONS
-from recommender_operator.observed import Sample
 from recommender_operator.resources import labels
-from tests.scripted import GrowingSamples
 from tests.unit.recommender_operator.stories import end_of_two
 from tests.unit.recommender_operator.test_frozen import (
     PAUSE,
@@ -35,24 +33,6 @@ class Life:
 
     live: Callable[[ChainOfOperators], Awaitable[object]]
     sections: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-
-class Copied(GrowingSamples):
-    """Counters that grow by requests and by copies of them."""
-
-    async def sample(self, *arguments: Any, **named: Any) -> Sample:
-        sample = await super().sample(*arguments, **named)
-        prefix = "recommender_"
-        return {
-            pod: {
-                **counters,
-                **{
-                    f"{prefix}shadow_{key.removeprefix(prefix)}": value
-                    for key, value in counters.items()
-                },
-            }
-            for pod, counters in sample.items()
-        }
 
 
 async def two_versions(story: ChainOfOperators) -> None:

@@ -19,7 +19,7 @@ from recommender_operator.context import routing, storage_check
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Observed, VersionObject
 from tests.unit.recommender_operator.simulation.acting import execute
-from tests.unit.recommender_operator.simulation.cluster import Cluster
+from tests.unit.recommender_operator.simulation.cluster import Cluster, in_mode
 from tests.unit.recommender_operator.simulation.observing import observe
 from tests.unit.recommender_operator.simulation.reports import report
 
@@ -45,6 +45,7 @@ class World(Cluster):
 
     def edit(self, **sections: object) -> None:
         was = self.spec.paused
+        sections = in_mode(self.spec.retrain.mode, sections)
         self.spec = RecommenderModelSpec.model_validate(self.spec.dump() | sections)
         if self.spec.paused != was:
             requested = {name: v.status.weight for name, v in self.versions.items()}
@@ -168,6 +169,11 @@ class World(Cluster):
     def stages(self) -> dict[int, str]:
         """Stage by seed; that of the baseline by the negative seed."""
         return {_key(v): v.status.stage.value for v in self.versions.values()}
+
+    @property
+    def second_stage(self) -> str:
+        """The stage of the version with seed 2, which most tests roll out after the first one."""
+        return self.stages()[2]
 
     def condition(self, kind: str) -> tuple[str, str]:
         found = next(c for c in self.status.conditions if c.type == kind)

@@ -73,9 +73,3 @@ def test_a_pod_that_finds_no_node_ends_the_wait_with_the_words_of_the_scheduler(
 @pytest.mark.parametrize("one", [pod(89), pod(91, "SchedulingGated"), pod(91, deleted=True)])
 def test_a_pod_that_may_still_get_one_does_not(one: Any) -> None:
     room.check([one], NOW)
-
-
-def test_a_wait_that_goes_on_looks_at_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "BETWEEN", -1.0)
-    with pytest.raises(room.NoNodeError):
-        room.watched(lambda: False, lambda: [pod(1e9)])()

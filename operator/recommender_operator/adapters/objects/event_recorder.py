@@ -8,9 +8,9 @@ import hashlib
 import logging
 from collections.abc import Iterable
 
+from recommender_contract.api_names import API_VERSION, GROUP
 from recommender_operator.actions import Event
 from recommender_operator.adapters.kinds import EVENTS
-from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.controller.kube import Kube, KubeError, Object
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources.labels import MANAGER

@@ -10,8 +10,8 @@ manages a model makes one. Kopf's finalizer would also be added to models of oth
 
 from __future__ import annotations
 
+from recommender_contract.api_names import GROUP
 from recommender_operator.adapters.kinds import MODELS, VERSIONS
-from recommender_operator.api.base import GROUP
 from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.resources import labels
 from recommender_operator.resources.ownership import owned_by

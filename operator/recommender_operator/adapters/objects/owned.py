@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
+from recommender_contract.api_names import GROUP
 from recommender_operator.adapters.kinds import JOBS, KINDS, MODELS, TRAIN_JOBS, VERSIONS
 from recommender_operator.adapters.pods.pod_states import label
-from recommender_operator.api.base import GROUP
 from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.controller.kube import Object
 from recommender_operator.observed import JobKind, ModelObject, VersionObject

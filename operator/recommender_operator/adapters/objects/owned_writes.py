@@ -17,9 +17,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
+from recommender_contract.api_names import GROUP
 from recommender_operator.adapters.kinds import INFERENCE_SERVICES, KINDS
 from recommender_operator.adapters.objects.preconditions import ObservedObjects
-from recommender_operator.api.base import GROUP
 from recommender_operator.controller.kube import ConflictError, Kube, Object, Resource
 from recommender_operator.resources.ownership import (
     Foreign,

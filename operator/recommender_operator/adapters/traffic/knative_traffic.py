@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from recommender_contract.api_names import GROUP
 from recommender_operator.adapters.kinds import (
     BUDGETS,
     INFERENCE_SERVICES,
@@ -43,7 +44,6 @@ from recommender_operator.adapters.traffic.traffic_port import (
     service_state,
 )
 from recommender_operator.api import service_accounts
-from recommender_operator.api.base import GROUP
 from recommender_operator.api.version import TERMINAL
 from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import PLAIN, ModelObject, Routing, ServiceState, TrafficState

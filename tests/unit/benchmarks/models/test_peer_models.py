@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recommender_training.config.training import Hyperparameters
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.embedding_lookup import lookup
-from recommender_training.trainer import fit
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.deepfm import DeepFM
 from tests.benchmarks.models.din import DIN
@@ -149,18 +147,3 @@ def test_the_fields_are_those_of_the_data(prepared: PreparedData) -> None:
     assert built.event.shape[1] == len(EVENT_FIELDS)
     assert built.history.shape[2] == len(ITEM_FIELDS)
     assert not built.present[built.history[:, :, 0] == 0].any()
-
-
-def test_the_loop_of_the_ranker_fits_both(prepared: PreparedData) -> None:
-    inputs, sizes = fields.build(prepared.kept, prepared.data), fields.sizes(prepared.data)
-    fit.seed_everything(1, 1)
-    for model, rows in (
-        (DeepFM([sizes[n] for n in EVENT_FIELDS], 8, (16, 8), 0.1), inputs.without_history()),
-        (DIN([sizes[n] for n in ITEM_FIELDS], 8, (16, 8), 0.1), inputs),
-    ):
-        train = torch.from_numpy(prepared.split.train)
-        held = torch.from_numpy(prepared.split.validation)
-        settings = Hyperparameters(epochs=2, batch_size=256)
-        log = fit.fit(model, fit.Examples(rows, train, held, inputs.label), settings)
-        assert log.best_loss < log.looks[0][1]
-        assert len(log.epoch_seconds) == 2

@@ -7,9 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from recommender_collector.domain.arms import INTERLEAVED
 from recommender_collector.domain.checks import InvalidEvent
-from recommender_collector.domain.events import Erasure, Event, Exposure, Interleaved
+from recommender_collector.domain.events import INTERLEAVED, Erasure, Event, Exposure, Interleaved
 from recommender_collector.domain.file_rows import archive_line
 from recommender_collector.domain.lines import entry_of, line_of
 from recommender_collector.domain.store_updates import number

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_collector.domain.arms import INTERLEAVED
-from recommender_collector.domain.events import Event
+from recommender_collector.domain.events import INTERLEAVED, Event
 from recommender_collector.experiments.interleaving_credit import (
     MOST_CLICKS,
     MOST_LISTS,

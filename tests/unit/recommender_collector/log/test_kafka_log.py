@@ -18,7 +18,7 @@ from recommender_collector.log.event_log import LogUnavailable
 from recommender_collector.log.kafka_log import KafkaLog
 from recommender_collector.log.kafka_settings import KafkaSettings
 
-SETTINGS = KafkaSettings("127.0.0.1:9", "events", durable=True)
+SETTINGS = KafkaSettings(brokers="127.0.0.1:9", prefix="events", durable=True)
 
 
 class Client:

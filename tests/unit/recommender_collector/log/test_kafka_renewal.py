@@ -25,8 +25,10 @@ class Files:
         self.is_good = True
         for name in NAMES:
             self.replace(name, "first")
-        paths = (str(folder / name) for name in NAMES)
-        settings = KafkaSettings("kafka:9093", "events", True, "SSL", "", "", "", *paths)
+        ca, certificate, key = (str(folder / name) for name in NAMES)
+        settings = KafkaSettings(
+            brokers="kafka:9093", protocol="SSL", ca=ca, certificate=certificate, key=key
+        )
         self.renewal = Renewal(settings, self._connect)
 
     def replace(self, name: str, text: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from recommender_collector.log.kafka_log import topic_fault
 from recommender_collector.log.kafka_settings import PREFIX, KafkaSettings, parse_kafka_settings
+from recommender_runtime.settings import SettingsError
 
 BROKERS = {"BROKERS": "kafka-0:9092,kafka-1:9093"}
 SIGNED = {
@@ -59,7 +60,7 @@ def test_a_client_signs_in_as_it_is_told_and_shows_no_password() -> None:
     ],
 )
 def test_a_wrong_variable_is_named(changed: dict[str, str], named: str) -> None:
-    with pytest.raises(ValueError, match=f"{PREFIX}{named}") as caught:
+    with pytest.raises(SettingsError, match=f"{PREFIX}{named}") as caught:
         parse_kafka_settings(_environ(**{**SIGNED, **changed}))
     assert "pa55" not in str(caught.value)
 

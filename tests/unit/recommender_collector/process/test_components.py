@@ -16,8 +16,8 @@ from recommender_collector.domain.declaration import DeclarationError, parse_dec
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_collector.log.kafka_settings import KafkaSettings
 from recommender_collector.process import components, kafka
-from recommender_collector.process.settings import SettingsError
 from recommender_collector.process.settings import parse as settings_of
+from recommender_runtime.settings import SettingsError
 from tests.unit.recommender_collector.collector_samples import MAPPING
 
 STORE = {
@@ -57,7 +57,7 @@ def test_an_image_without_the_client_of_kafka_says_how_to_get_one(
 ) -> None:
     for module in ("kafka_log", "kafka_topic"):
         monkeypatch.setitem(sys.modules, f"recommender_collector.log.{module}", None)
-    settings = KafkaSettings("kafka:9092", "events", durable=False)
+    settings = KafkaSettings(brokers="kafka:9092", prefix="events")
     metrics = WriterMetrics(CollectorRegistry(), ["shop"])
     with pytest.raises(SettingsError, match=r"recommender-operator\[kafka\]"):
         kafka.log(settings, {"shop": 60})

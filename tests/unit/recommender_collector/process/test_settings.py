@@ -8,10 +8,10 @@ import pytest
 
 from recommender_collector.process.settings import (
     ServeSettings,
-    SettingsError,
     WriteSettings,
     parse,
 )
+from recommender_runtime.settings import SettingsError
 
 STORE = {
     "RECOMMENDER_STORE_URL": "redis://store:6379/0",

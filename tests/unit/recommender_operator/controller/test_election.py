@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from recommender_operator.controller.lease import Record, Terms
 from tests.fakes.kube import FakeKube
 
 TERMS = Terms(10)
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Bench:

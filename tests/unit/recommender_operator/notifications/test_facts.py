@@ -204,6 +204,19 @@ def test_a_proposal_to_roll_back_is_news() -> None:
     assert len(ids) == 2
 
 
+def test_a_proposal_to_retrain_waits_for_a_person_and_that_of_a_drift_is_told_with_the_drift() -> (
+    None
+):
+    proposed = condition(ConditionType.RETRAIN_PROPOSED, Reason.NEW_SNAPSHOTS)
+    (found,) = facts.of_model(model(proposed), [], NOW)
+    assert (found.kind, found.verbs) == (FactKind.WAITING, ("retrain",))
+    drift = (
+        condition(ConditionType.DRIFTED, Reason.SHIFTED),
+        condition(ConditionType.RETRAIN_PROPOSED, Reason.SHIFTED),
+    )
+    assert [each.kind for each in facts.of_model(model(*drift), [], NOW)] == [FactKind.DRIFTED]
+
+
 def test_a_drift_that_becomes_a_break_of_the_schema_is_news_and_another_cause_is_not() -> None:
     shifted, rose, broken = (
         facts.of_model(model(condition(ConditionType.DRIFTED, reason)), [], NOW)[0].id

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import pydantic
 import pytest
 
+from recommender_contract.environment import HOLDOUT
 from recommender_contract.events import Source
 from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_serving import ServingSpec
 from recommender_operator.resources import holdout_users, inference_service, transformer_env
 from recommender_serving.experiments import holdout as holdouts
-from recommender_serving.process.json_settings import parse_holdout
 from tests.holdout_vectors import salt_of_the_shop
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
@@ -38,7 +39,9 @@ def test_both_sides_have_the_same_groups() -> None:
 
 
 def test_the_transformer_understands_the_holdout() -> None:
-    found = parse_holdout(given(answers="Popularity", revenueCap=50.5)[holdout_users.VARIABLE])
+    found = pydantic.TypeAdapter(holdouts.Holdout).validate_json(
+        given(answers="Popularity", revenueCap=50.5)[HOLDOUT]
+    )
     wanted = model(serving=serving(answers="Popularity", revenueCap=50.5))
     assert found == holdouts.Holdout(
         str(holdout_users.measure(wanted)), holdout_users.salt(wanted), 5, Source.POPULARITY, 50.5
@@ -47,10 +50,10 @@ def test_the_transformer_understands_the_holdout() -> None:
 
 def test_nobody_is_kept_from_the_model_where_nothing_would_be_measured() -> None:
     for options in (OPTIONS, dataclasses.replace(OWN, store_namespace="news")):
-        assert holdout_users.VARIABLE not in given(options)
+        assert HOLDOUT not in given(options)
     wanted = model(serving={"impressions": 1})
     found = transformer_env.variables(wanted, version(), OWN)
-    assert holdout_users.VARIABLE not in {each["name"] for each in found}
+    assert HOLDOUT not in {each["name"] for each in found}
     assert holdout_users.measure(wanted) is None
 
 

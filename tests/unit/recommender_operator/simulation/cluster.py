@@ -35,14 +35,22 @@ JobKey = tuple[JobKind, str, int]
 
 
 def spec(**sections: object) -> RecommenderModelSpec:
-    """Return a spec with short times; drift is off unless asked for."""
+    """Return a spec with short times, whose model retrains by itself; drift is off."""
     base: dict[str, object] = {
         "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
         "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
         "drift": {"enabled": False},
     }
-    return RecommenderModelSpec.model_validate(base | sections)
+    return RecommenderModelSpec.model_validate(base | in_mode("Auto", {"retrain": {}} | sections))
+
+
+def in_mode(mode: str, sections: dict[str, object]) -> dict[str, object]:
+    """Return the sections, with this `retrain.mode` if they have retrain without a mode."""
+    retrain = sections.get("retrain")
+    if not isinstance(retrain, dict):
+        return sections
+    return sections | {"retrain": {"mode": mode} | retrain}
 
 
 @dataclasses.dataclass

@@ -163,7 +163,7 @@ def test_a_segment_that_no_request_has_is_named() -> None:
             {"rollout": {"traffic": "Knative"}, "serving": {"transformerReplicas": 3}},
             "serving.transformerReplicas 3",
         ),
-        ({"drift": {"rollBackIfBetter": True}}, "data.source.mapping.label.attribution"),
+        ({"retrain": {"mode": "Manual", "afterSnapshots": 24}}, "retrain.mode Propose or Auto"),
     ],
 )
 def test_a_setting_that_another_one_makes_useless_is_named_with_that_one(

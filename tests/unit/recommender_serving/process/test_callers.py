@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_contract.environment import CALLERS
+from recommender_runtime.settings import SettingsError
 from recommender_serving.domain.callers import UNKNOWN, Callers
-from recommender_serving.process.environment import CALLERS, SettingsError, callers
+from tests.unit.recommender_serving.process.test_settings import serve
 
 
 @pytest.mark.parametrize(
@@ -19,15 +21,15 @@ from recommender_serving.process.environment import CALLERS, SettingsError, call
 def test_callers_are_read_and_only_known_ones_may_see_history(
     text: str, found: Callers, may_see: bool
 ) -> None:
-    assert callers({CALLERS: text}) == found
+    assert serve(**{CALLERS: text}).callers == found
     assert found.may_see_history is may_see
 
 
 def test_without_the_variable_nobody_is_trusted() -> None:
-    assert callers({}) == UNKNOWN
+    assert serve().callers == UNKNOWN
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"userHeader": "X User"}', '{"trusted": 7}'])
 def test_a_bad_value_ends_the_start_with_the_name_of_the_variable(text: str) -> None:
     with pytest.raises(SettingsError, match=CALLERS):
-        callers({CALLERS: text})
+        serve(**{CALLERS: text})

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recommender_contract.events import Source
+from recommender_runtime.settings import SettingsError
 from recommender_serving.experiments.holdout import Holdout
 from recommender_serving.process import components
-from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, parse
 from tests.holdout_vectors import setting
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, giving

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from recommender_contract.online_store import Hide
+from recommender_runtime.settings import SettingsError
 from recommender_serving.experiments.peers import Addresses
-from recommender_serving.process.environment import SettingsError
 from recommender_serving.process.settings import ServeSettings, VerifySettings, parse
 from recommender_serving.ranking.answer_cache import Bounds
 from recommender_serving.ranking.exploration import Exploration

@@ -153,7 +153,7 @@ def test_a_call_of_triton_carries_the_current_span_or_else_the_trace_of_the_clie
 def settings(folder: Path, endpoint: str | None) -> ServeSettings:
     return ServeSettings(
         artifact=folder, predictor="localhost:1", http_port=1, grpc_port=2, model="movies",
-        version="movies-1", timeout=0.1, baseline_timeout=0.1, trace_endpoint=endpoint,
+        version="movies-1", timeout_ms=100, trace_endpoint=endpoint,
     )  # fmt: skip
 
 

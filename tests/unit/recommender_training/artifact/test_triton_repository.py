@@ -1,4 +1,4 @@
-"""config.pbtxt, docs/contracts.md and the exported graph agree."""
+"""config.pbtxt, docs/contracts/artifact.md and the exported graph agree."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_saved_graph_has_these_arguments(name: str, trained: Any) -> None:
 
 
 def test_docs_contracts_lists_the_same_tensors() -> None:
-    text = (ROOT / "docs" / "contracts.md").read_text()
+    text = (ROOT / "docs" / "contracts" / "artifact.md").read_text()
     line = r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\d+|max\(F, 1\))\] \|"
     rows = re.findall(line, text, re.MULTILINE)
     widths = {"max(F, 1)": 3}
@@ -56,7 +56,7 @@ def test_without_a_declared_feature_the_input_has_one_column() -> None:
 
 
 def test_docs_contracts_names_the_outputs_and_the_batch() -> None:
-    text = (ROOT / "docs" / "contracts.md").read_text()
+    text = (ROOT / "docs" / "contracts" / "artifact.md").read_text()
     for name, _, _ in triton.OUTPUTS:
         assert f"`{name}`" in text
     assert f"`max_batch_size` {triton.MAX_BATCH_SIZE}" in text

@@ -14,7 +14,6 @@ from recommender_contract.mapping import PartitionBy
 from recommender_training.ingestion import convert
 from recommender_training.ingestion.mapping import Interactions, Items, Users
 from recommender_training.ingestion.text_ids import TextIds
-from tests.id_vectors import vectors
 from tests.mapped_files import NOW, START
 
 ROUND = ["a,b", '"quoted"', "naïve-ß", "nai\u0308ve-ß", "日本", "  spaced  ", "spaced", "7", "7.0"]
@@ -41,10 +40,6 @@ def few_bits(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
     """Limit the number of hashes, so that collisions are frequent."""
     real = ids.hashed
     monkeypatch.setattr(ids, "hashed", lambda text: real(text) % 2**bits)
-
-
-def test_a_text_has_the_id_defined_in_the_contract() -> None:
-    assert {text: ids.hashed(text) for text in vectors()} == vectors()
 
 
 @given(st.lists(st.text(max_size=90), min_size=1, max_size=30))

@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lab.benchmarks import drift_peers
+from lab.benchmarks.drift_injections import INJECTIONS, Injection
+from lab.benchmarks.drift_sessions import Binner, Rows, Sessions, design_effects, load, take
 from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.drift import Verdict, evaluate_break, evaluate_window
 from recommender_operator.api.spec import DriftSpec
-from tests.benchmarks.drift_injections import INJECTIONS, Injection
-from tests.benchmarks.drift_sessions import Binner, Rows, Sessions, design_effects, load, take
 from tests.benchmarks.machine import machine
-from tests.benchmarks.peers import drift_peers
 
 #: Windows after the onset within which a drift must be confirmed.
 WATCHED = 12

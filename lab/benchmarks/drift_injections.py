@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests.benchmarks.drift_sessions import Floats, Rows
+from lab.benchmarks.drift_sessions import Floats, Rows
 
 #: Changes the rows of a window, of which there were so many since the onset.
 Change = Callable[[Rows, np.random.Generator, int], None]

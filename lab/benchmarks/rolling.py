@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from lab.benchmarks.lists import fitted, rolling
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
@@ -30,7 +31,6 @@ from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.predictions import TOP_K
 from tests.benchmarks import quality
 from tests.benchmarks import quality_peers as peers
-from tests.benchmarks.lists import fitted, rolling
 from tests.benchmarks.machine import machine
 
 SEEDS, ENDS = (17, 1, 2), (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

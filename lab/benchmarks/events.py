@@ -141,7 +141,7 @@ class Reader:
     """The other process; `end` returns how long its reads waited."""
 
     def __init__(self, url: str) -> None:
-        command = [sys.executable, "-m", "tests.benchmarks.events", "--read", url]
+        command = [sys.executable, "-m", "lab.benchmarks.events", "--read", url]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.drift_sessions import CATEGORICAL, Rows
+from lab.benchmarks.drift_sessions import CATEGORICAL, Rows
 from tests.benchmarks.peers import serving_envs
 
 #: Their default verdicts: half of the columns (evidently), any column (NannyML); and evidently's
