@@ -54,12 +54,20 @@ class Extension:
         """Return the routing besides the weights, from that of the extensions before."""
         return found
 
+    def unit(self, version: VersionObject, weight: int) -> str | None:
+        """Return what a weight is a percent of; None if of the requests."""
+        return None
+
     def reference(self, state: RolloutState) -> str | None:
         """Return the deployment with which a candidate is compared in the champion's place."""
         return None
 
     def deployments(self, ctx: ReconcileContext) -> tuple[EnsureService, ...]:
         """Return the deployments that it needs beside champion, previous and candidate."""
+        return ()
+
+    def spares(self, ctx: ReconcileContext) -> Iterable[str]:
+        """Return the versions that it may need, so that the history keeps them."""
         return ()
 
     # --- a rollout
@@ -102,6 +110,14 @@ class Extension:
         return False
 
     # --- a step
+
+    def weights(self, status: ModelVersionStatus) -> Iterable[int]:
+        """Return the weights of its own steps."""
+        return ()
+
+    def widest(self, status: ModelVersionStatus) -> int:
+        """Return the least weight of the next step."""
+        return 0
 
     def delay(
         self, ctx: ReconcileContext, version: VersionObject, weight: int

@@ -6,7 +6,6 @@ stale after a crash.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from recommender_operator.api.version import (
 )
 from recommender_operator.context import routing, stored_recalibrations
 from recommender_operator.context.extension import Extension
-from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
+from recommender_operator.observed import PLAIN, Observed, Routing, ServiceState, VersionObject
 from recommender_operator.resources import names
 
 #: Stages in which a version is served before it is promoted.
@@ -201,16 +200,11 @@ class RolloutState:
 
     @property
     def desired_routing(self) -> Routing:
-        """The split of requests as decided so far, besides the weights.
-
-        If no pod of the version that receives them all would answer, they are split by weight: an
-        experiment must not cost the requests that the candidate answers.
-        """
-        weights, candidate = self.desired_weights, self.candidate
-        found = routing.routing_of(self.spec.rollout, candidate, weights)
-        others = weights.keys() - {candidate.name if candidate is not None else ""}
-        if found.experiment and not any(self._answers(name) for name in others):
-            found = dataclasses.replace(found, experiment="")
+        """The split of requests as decided so far, besides the weights."""
+        weights, found = self.desired_weights, PLAIN
+        candidate = routing.shared(self.spec.rollout, self.candidate, weights)
+        if candidate is not None and (tester := self.spec.rollout.test_header):
+            found = Routing(tester=tester, tested=candidate.name)
         for extension in self.extensions:
             found = extension.route(self, found, weights)
         return found
@@ -221,9 +215,10 @@ class RolloutState:
         found = (extension.reference(self) for extension in self.extensions)
         return next(filter(None, found), None)
 
-    def _answers(self, version: str) -> bool:
-        service = self.service(version)
-        return service is not None and service.answers
+    def unit(self, version: VersionObject, weight: int) -> str:
+        """Return what a weight of a version is a percent of."""
+        found = (extension.unit(version, weight) for extension in self.extensions)
+        return next(filter(None, found), "requests")
 
     @property
     def route_agrees(self) -> bool:

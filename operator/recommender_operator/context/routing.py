@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from recommender_operator.api.spec_experiment import ItemGroup
 from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
-from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
-from recommender_operator.observed import PLAIN, Routing, VersionObject
+from recommender_operator.observed import Routing, VersionObject
 from recommender_operator.resources import assignment_header, baseline_deployment_names
-from recommender_operator.resources.assignment_header import Assignment, Further, Group
 
 
-def routing_of(
+def shared(
     rollout: RolloutSpec, candidate: VersionObject | None, weights: Mapping[str, int]
-) -> Routing:
-    """Return the routing besides the weights while a candidate shares the requests."""
+) -> VersionObject | None:
+    """Return the candidate while it shares the requests by a route; None otherwise."""
     share = weights.get(candidate.name, 0) if candidate is not None else 0
-    if candidate is None or not 0 < share < 100 or rollout.traffic is not TrafficMode.GATEWAY:
-        return PLAIN
-    tester = rollout.test_header or ""
-    return Routing(
-        experiment=_header(candidate, share),
-        tester=tester,
-        tested=candidate.name if tester else "",
-    )
-
-
-def split(experiment: ExperimentStatus | None, weight: int) -> str:
-    """Return the unit of the candidate's share: users in an experiment, else requests."""
-    return "requests" if experiment is None or weight == 100 else "users"
+    by_route = 0 < share < 100 and rollout.traffic is TrafficMode.GATEWAY
+    return candidate if by_route else None
 
 
 def arms(weights: Mapping[str, int], found: Routing) -> dict[str, int]:
@@ -99,59 +85,3 @@ def user_shares(
         return 1.0, 1.0
     most = max(phase.weight * (1 + len(phase.arms)) for phase in phases)
     return min(phase.weight for phase in phases) / 100, 1 - most / 100
-
-
-def detailed(experiment: ExperimentStatus | None) -> int | None:
-    """Return the number of the phase whose details are read; None if none lasts."""
-    phase = running(experiment)
-    return None if phase is None else phase.number
-
-
-def undecided(versions: Iterable[VersionObject]) -> ExperimentStatus | None:
-    """Return the experiment whose users decide; None if there is none."""
-    for version in versions:
-        found = version.status.experiment
-        if version.status.stage is VersionStage.CANARY and found and found.phases:
-            return None if found.final else found
-    return None
-
-
-def _header(candidate: VersionObject, share: int) -> str:
-    experiment = candidate.status.experiment
-    phase = running(experiment)
-    if experiment is None or phase is None or phase.weight != share:
-        return ""
-    users = Assignment(
-        id=experiment.id,
-        phase=phase.number,
-        cap=experiment.plan.revenue_cap,
-        candidate=candidate.name,
-        percent=share,
-        segments=tuple(each.feature for each in experiment.plan.segments),
-        further=_further(experiment, phase),
-        slower_than=(
-            experiment.plan.slower_than_milliseconds if experiment.plan.watches_requests else None
-        ),
-        group=_group(experiment.plan.watched_group),
-    )
-    return users.header
-
-
-def _group(group: ItemGroup | None) -> Group | None:
-    if group is None:
-        return None
-    return Group(feature=group.feature, categories=group.categories)
-
-
-def _further(experiment: ExperimentStatus, phase: ExperimentPhase) -> tuple[Further, ...]:
-    """Return the further versions of a phase, each at its place in the plan."""
-    withdrawn = {arm.version for arm in experiment.arms if arm.withdrawn}
-    return tuple(
-        Further(
-            version=arm.version,
-            first=place * experiment.plan.weight,
-            withdrawn=arm.version in withdrawn,
-        )
-        for place, arm in enumerate(experiment.arms, start=1)
-        if arm.version in phase.arms
-    )

@@ -17,8 +17,8 @@ from recommender_operator.extensions.shadow.shadow import Shadow
 EXTENSIONS: tuple[Extension, ...] = (
     Shadow(),
     Interleaving(),
-    Baseline(),
     Experiment(),
+    Baseline(),
     ExtraArms(),
     Holdout(),
 )

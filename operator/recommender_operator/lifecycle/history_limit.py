@@ -37,9 +37,8 @@ def _pipeline(ctx: ReconcileContext) -> list[JobState]:
 def _surplus(ctx: ReconcileContext) -> list[VersionObject]:
     spared = {ctx.desired, ctx.specified, ctx.target, ctx.spec.rollback_to}
     spared |= {v.name for v in (ctx.champion, ctx.previous) if v is not None}
-    wanted = ctx.spec.experiment
-    spared |= {arm.version for arm in wanted.arms} if wanted is not None else set()
-    spared |= {each.version for e in ctx.extensions for each in e.deployments(ctx)}
+    for extension in ctx.extensions:
+        spared |= {*extension.spares(ctx), *(each.version for each in extension.deployments(ctx))}
     # What was tried on the champion is not tried again.
     spared |= {
         v.name

@@ -14,7 +14,7 @@ from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
-from recommender_operator.context import drift_causes, routing
+from recommender_operator.context import drift_causes
 from recommender_operator.context.extension import Evidence, Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
@@ -100,8 +100,7 @@ def _next(ctx: ReconcileContext, version: VersionObject) -> None:
         extension.enter(ctx, version, weight)
     if version.status.weight != weight:
         ctx.change(version.name, weight=weight)
-        what = routing.split(version.status.experiment, weight)
-        message = f"{version.name} receives {weight} % of the {what}"
+        message = f"{version.name} receives {weight} % of the {ctx.unit(version, weight)}"
         ctx.info(Reason.ROLLING_OUT, message, version=version.name)
         ctx.requeue(_ROUTE)
     elif ctx.route_agrees:

@@ -7,7 +7,6 @@ import datetime
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context import routing
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.status import pod_placement, summary
@@ -136,8 +135,7 @@ def _where(ctx: ReconcileContext, candidate: VersionObject) -> str:
 def _received(ctx: ReconcileContext, candidate: VersionObject) -> str:
     """Return the candidate's share, of users where they are split and else of requests."""
     weight = candidate.status.weight
-    what = routing.split(candidate.status.experiment, weight)
-    text = f"{candidate.name} receives {weight} % of the {what}"
+    text = f"{candidate.name} receives {weight} % of the {ctx.unit(candidate, weight)}"
     if ctx.spec.rollout.traffic is TrafficMode.KNATIVE and 0 < weight < 100:
         text += ", so a user may see both versions: Knative cannot split users"
     return text

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentMode, ExperimentSpec
-from recommender_operator.api.version import StepRecord
+from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
 from recommender_operator.context import routing
 from recommender_operator.context.extension import Evidence, Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.rollout_state import RolloutState
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
 from recommender_operator.extensions.experiment import experiment_record, user_assignment
-from recommender_operator.observed import VersionObject
+from recommender_operator.observed import Routing, VersionObject
 from recommender_operator.rollout import collected_moments
 from recommender_operator.rollout.collected_moments import ERROR
 
@@ -50,11 +51,39 @@ _CLOSED = (
 class Experiment(Extension):
     """The users of an experiment as evidence about a step."""
 
+    def route(self, state: RolloutState, found: Routing, weights: Mapping[str, int]) -> Routing:
+        """Return the routing with the assignment of users.
+
+        If no pod of the version that receives them all would answer, they are split by weight: an
+        experiment must not cost the requests that the candidate answers.
+        """
+        candidate = routing.shared(state.spec.rollout, state.candidate, weights)
+        if candidate is None:
+            return found
+        services = [state.service(name) for name in weights if name != candidate.name]
+        if not any(service is not None and service.answers for service in services):
+            return found
+        header = user_assignment.header(candidate, weights[candidate.name])
+        return dataclasses.replace(found, experiment=header)
+
+    def unit(self, version: VersionObject, weight: int) -> str | None:
+        """Return that users are split, below weight 100."""
+        return None if version.status.experiment is None or weight == 100 else "users"
+
     def start(
         self, ctx: ReconcileContext, version: VersionObject, rollout: int
     ) -> dict[str, object]:
         """Return the experiment with which a rollout starts."""
         return {"experiment": user_assignment.begin(ctx, version, rollout)}
+
+    def weights(self, status: ModelVersionStatus) -> Iterable[int]:
+        """Return the weight at which the experiment decides."""
+        return () if status.experiment is None else (status.experiment.plan.weight,)
+
+    def widest(self, status: ModelVersionStatus) -> int:
+        """Return the widest share so far, so that no user goes back."""
+        phases = status.experiment.phases if status.experiment is not None else ()
+        return max((phase.weight for phase in phases), default=0)
 
     def judge(
         self, ctx: ReconcileContext, version: VersionObject, record: StepRecord
@@ -77,8 +106,13 @@ class Experiment(Extension):
 
     def counted(self, versions: Iterable[VersionObject]) -> tuple[str, int | None] | None:
         """Return the id of the experiment whose users decide, and the phase that lasts."""
-        found = routing.undecided(versions)
-        return None if found is None else (found.id, routing.detailed(found))
+        for version in versions:
+            found = version.status.experiment
+            if version.status.stage is VersionStage.CANARY and found and found.phases:
+                phase = routing.running(found)
+                number = None if phase is None else phase.number
+                return None if found.final else (found.id, number)
+        return None
 
 
 def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Evidence:

@@ -8,6 +8,7 @@ pods fail, the champion answers its users, who still count as its own, so that i
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
@@ -58,6 +59,11 @@ class ExtraArms(Extension):
         """Return the versions that still take part; the rollout can go on without each."""
         names = further(ctx.candidate)
         return tuple(EnsureService(version=n, optional=True) for n in names if n in ctx.versions)
+
+    def spares(self, ctx: ReconcileContext) -> Iterable[str]:
+        """Return the versions that the spec names, which may have ended long ago."""
+        wanted = ctx.spec.experiment
+        return () if wanted is None else tuple(arm.version for arm in wanted.arms)
 
     def prepare(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
         """Note which further versions are ready; one that is not in time is left out.
