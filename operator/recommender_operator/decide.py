@@ -7,12 +7,14 @@ any point the next call continues from the state of the cluster.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
+from recommender_operator.context.extension import Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.lifecycle import (
     annotation_requests,
     champion_rebuild,
@@ -33,12 +35,11 @@ from recommender_operator.lifecycle import (
 )
 from recommender_operator.monitoring import (
     drift_monitor,
-    holdout_gain,
     retrain_proposal,
     rollback_count,
 )
 from recommender_operator.observed import Observed
-from recommender_operator.rollout import canary, deploy, smoke, user_assignment
+from recommender_operator.rollout import canary, deploy, smoke
 from recommender_operator.status import acceptance, erasures, model_status, settings_applied
 
 Step = Callable[[ReconcileContext], None]
@@ -54,16 +55,19 @@ _REPORTS = (
 )
 
 
-def decide(observed: Observed, now: datetime.datetime) -> Decision:
+def decide(
+    observed: Observed, now: datetime.datetime, extensions: Sequence[Extension] = EXTENSIONS
+) -> Decision:
     """Return the actions, the new status, the Events, and when to reconcile again.
 
     Args:
         observed: the observed state of the cluster.
         now: the time of the observation, with a time zone.
+        extensions: what extends the rollout; the core works without them.
     """
     if (rebuilt := champion_rebuild.decision(observed)) is not None:
         return rebuilt
-    ctx = ReconcileContext(handled_requests.restored(observed), now)
+    ctx = ReconcileContext(handled_requests.restored(observed), now, extensions)
     if observed.model.deleting:
         deletion.delete_model(ctx)
         return ctx.finish()
@@ -78,11 +82,13 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         ):
             step(ctx)
         _advance(ctx)
-        user_assignment.assign_users(ctx)
+        for extension in extensions:
+            extension.settle(ctx)
         rollback_count.settle_rollbacks(ctx)
+        drift_monitor.monitor_drift(ctx)
+        for extension in extensions:
+            extension.monitor(ctx)
         for step in (
-            drift_monitor.monitor_drift,
-            holdout_gain.measure_holdout,
             snapshots.take_snapshots,
             retrain_proposal.set_condition,
             services.keep_services,

@@ -1,93 +1,36 @@
-"""When a candidate without users is asked: for answers to copies, or for lists to mix."""
+"""When a candidate without users is asked: for answers to copies, or for lists to mix.
+
+A service of an earlier release would count copies and its lists as requests of users. What holds a
+rollout holds the start of a phase before the first step, but does not interrupt it.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Protocol
+from collections.abc import Mapping
 
-from recommender_operator.api.spec import RecommenderModelSpec
-from recommender_operator.observed import PLAIN, Routing, ServiceState, VersionObject
-from recommender_operator.resources import interleaving_headers
+from recommender_operator.context.rollout_state import RolloutState
+from recommender_operator.observed import VersionObject
 
 
-class Seen(Protocol):
-    """The parts of a model, its versions and their services that are read."""
-
-    @property
-    def spec(self) -> RecommenderModelSpec: ...
-
-    @property
-    def held(self) -> bool: ...
-
-    @property
-    def candidate(self) -> VersionObject | None: ...
-
-    @property
-    def champion(self) -> VersionObject | None: ...
-
-    @property
-    def standby(self) -> VersionObject | None: ...
-
-    def service(self, version: str) -> ServiceState | None: ...
-
-    def is_ready(self, version: str) -> bool: ...
+def candidate(state: RolloutState, weights: Mapping[str, int]) -> VersionObject | None:
+    """Return the candidate that others answer for; None if it has a share of the requests."""
+    found = state.candidate
+    is_before = found is not None and bool(weights) and found.name not in weights
+    return found if is_before else None
 
 
-def routing_of(seen: Seen, found: Routing) -> Routing:
-    """Return the routing before the first step, as the services allow it.
-
-    A service of an earlier release would count copies and its lists as requests of users, and a
-    champion of one mixes nothing. What holds a rollout holds the start of a phase, but does not
-    interrupt it. Lists are not mixed with those of a standby, which is not compared.
-
-    Once lists are mixed, the header stays. Without it, lists would not be reported as those of
-    nobody, and clicks on their items would count for the version that gave these items before,
-    which is mostly the champion.
-    """
-    candidate = seen.candidate
-    mixed = candidate.status.interleaving if candidate is not None else None
-    is_current = answers_lists(seen)
-    if found.interleaving and mixed is not None and mixed.runs:
-        if is_current and seen.standby is None:
-            return found
-        return dataclasses.replace(
-            found, interleaving=interleaving_headers.alone(found.interleaving)
-        )
-    if not is_current:
-        return PLAIN
-    if found.shadow and candidate is not None and candidate.status.steps:
-        return found
-    if found.interleaving and not _is_current(seen, seen.champion):
-        return PLAIN
-    waits = seen.spec.paused or seen.held or seen.standby is not None
-    return PLAIN if waits else found
-
-
-def answers_lists(seen: Seen) -> bool:
+def answers_lists(state: RolloutState) -> bool:
     """Return whether the candidate is ready, and reports its lists as those that nobody sees."""
-    return _is_ready(seen, seen.candidate) and _is_current(seen, seen.candidate)
+    found = state.candidate
+    return found is not None and state.is_ready(found.name) and is_current(state, found)
 
 
-def awaited(seen: Seen) -> str:
-    """Return the version without whose service no lists can be mixed; empty if it is there."""
-    candidate, champion = seen.candidate, seen.champion
-    if candidate is not None and not answers_lists(seen):
-        return candidate.name
-    return champion.name if champion is not None and not _is_current(seen, champion) else ""
-
-
-def standby_tells_nothing(seen: Seen) -> bool:
-    """Return whether a standby answers that may not report its lists as those of nobody.
-
-    A rollout does not deploy it again, so it may have the settings of an earlier release.
-    """
-    return seen.standby is not None and not _is_current(seen, seen.standby)
-
-
-def _is_ready(seen: Seen, version: VersionObject | None) -> bool:
-    return version is not None and seen.is_ready(version.name)
-
-
-def _is_current(seen: Seen, version: VersionObject | None) -> bool:
-    service = seen.service(version.name) if version is not None else None
+def is_current(state: RolloutState, version: VersionObject | None) -> bool:
+    """Return whether the service of a version has the settings of this release."""
+    service = state.service(version.name) if version is not None else None
     return service is not None and not service.outdated
+
+
+def is_held(state: RolloutState) -> bool:
+    """Return whether no phase may begin."""
+    return state.spec.paused or state.held or state.standby is not None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from recommender_operator.actions import (
@@ -40,7 +40,8 @@ from recommender_operator.context import (
     pod_template_check,
     storage_check,
 )
-from recommender_operator.context.rollout_state import ROLLING_OUT, RolloutState, ended_phases
+from recommender_operator.context.extension import Extension
+from recommender_operator.context.rollout_state import ROLLING_OUT, RolloutState, ended_steps
 from recommender_operator.observed import Observed
 
 #: Maximum length of an Event's message in Kubernetes, in characters.
@@ -79,8 +80,10 @@ class Proposal(NamedTuple):
 class ReconcileContext(RolloutState):
     """The state of a decision in progress."""
 
-    def __init__(self, observed: Observed, now: datetime.datetime) -> None:
-        super().__init__(observed, now)
+    def __init__(
+        self, observed: Observed, now: datetime.datetime, extensions: Sequence[Extension] = ()
+    ) -> None:
+        super().__init__(observed, now, extensions)
         #: Model time, for deadlines; `now` is for times that people read.
         self.time = model_time.current_model_time(self.status.clock, now)
         self._paces: list[datetime.timedelta] = []
@@ -153,7 +156,7 @@ class ReconcileContext(RolloutState):
         self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True
     ) -> None:
         """Record the decision on a version, and withdraw its traffic unless it is promoted."""
-        before = self.versions[name].status.stage
+        status = self.versions[name].status
         number = self.next_number()
         decision = VersionDecision(
             outcome=stage.value,
@@ -162,21 +165,23 @@ class ReconcileContext(RolloutState):
             at=self.now,
             sequence=number,
             automatic=automatic,
-            stage=before,
+            stage=status.stage,
         )
         promoted = stage is VersionStage.PROMOTED
-        if not promoted and (self.route_weights.get(name) or self.versions[name].status.weight):
+        if not promoted and (self.route_weights.get(name) or status.weight):
             self.route_first()
         self.change(
             name,
             stage=stage,
             stage_since=self.time,
             decision=decision,
-            **ended_phases(self.versions[name].status, self.time, message),
+            **ended_steps(status, self.time),
             weight=100 if promoted else 0,
             unready_since=None,
             **({"promoted_at": self.now, "promotion": number} if promoted else {}),
         )
+        for extension in self.extensions:
+            self.change(name, **extension.end(status, self.time, message))
         kind = self.info if promoted or stage is VersionStage.SUPERSEDED else self.warn
         kind(reason, f"{name} {stage.value}: {message}", version=name)
 

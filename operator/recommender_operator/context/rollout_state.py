@@ -6,10 +6,9 @@ stale after a crash.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
@@ -19,9 +18,9 @@ from recommender_operator.api.version import (
     ModelVersionStatus,
     VersionStage,
 )
-from recommender_operator.context import pre_traffic, routing, stored_recalibrations
-from recommender_operator.observed import Observed, Routing, ServiceState, VersionObject
-from recommender_operator.resources import baseline_deployment_names as fresh
+from recommender_operator.context import routing, stored_recalibrations
+from recommender_operator.context.extension import Extension
+from recommender_operator.observed import PLAIN, Observed, Routing, ServiceState, VersionObject
 from recommender_operator.resources import names
 
 #: Stages in which a version is served before it is promoted.
@@ -33,8 +32,11 @@ STAND_IN = "Baseline in place of"
 class RolloutState:
     """The observed state, with the changes of this pass."""
 
-    def __init__(self, observed: Observed, now: datetime.datetime) -> None:
+    def __init__(
+        self, observed: Observed, now: datetime.datetime, extensions: Sequence[Extension] = ()
+    ) -> None:
         self.observed = observed
+        self.extensions = extensions
         self.now = now
         self.model = observed.model
         self.spec = observed.model.spec
@@ -198,52 +200,25 @@ class RolloutState:
 
     @property
     def desired_routing(self) -> Routing:
-        """The split of requests as decided so far, besides the weights.
-
-        If no pod of the version that receives them all would answer, they are split by weight: an
-        experiment must not cost the requests that the candidate answers.
-        """
-        weights, candidate = self.desired_weights, self.candidate
-        found = routing.routing_of(self.spec.rollout, candidate, weights)
-        if found.shadow or found.interleaving:
-            found = pre_traffic.routing_of(self, found)
-        others = weights.keys() - {candidate.name if candidate is not None else ""}
-        if found.experiment and not any(self._answers(name) for name in others):
-            found = dataclasses.replace(found, experiment="")
-        return self._with_fresh(found, weights)
-
-    def _with_fresh(self, found: Routing, weights: Mapping[str, int]) -> Routing:
-        """Return the routing with a share for the fresh champion, if it can take one."""
-        candidate, deployment = self.candidate, self.fresh
-        share = weights.get(candidate.name, 0) if candidate is not None else 0
-        if deployment is None or not self.fresh_answers or not 0 < share < 100:
-            return found
-        gone = routing.elsewhere(found)
-        part = routing.fresh_weight(share, by_users=bool(found.experiment), elsewhere=gone)
-        return dataclasses.replace(found, fresh=deployment, fresh_weight=part)
+        """The split of requests as decided so far, besides the weights."""
+        weights, found = self.desired_weights, PLAIN
+        candidate = routing.shared(self.spec.rollout, self.candidate, weights)
+        if candidate is not None and (tester := self.spec.rollout.test_header):
+            found = Routing(tester=tester, tested=candidate.name)
+        for extension in self.extensions:
+            found = extension.route(self, found, weights)
+        return found
 
     @property
-    def fresh(self) -> str | None:
-        """Name of the rollout's fresh champion; None if the rollout goes on without one."""
-        record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
-        return None if record is None else fresh.deployment(record.version)
+    def reference(self) -> str | None:
+        """The deployment with which a candidate is compared in the champion's place, if any."""
+        found = (extension.reference(self) for extension in self.extensions)
+        return next(filter(None, found), None)
 
-    @property
-    def fresh_answers(self) -> bool:
-        """True if the fresh champion can answer in the champion's place.
-
-        It was ready, and has the pods to answer by its model. While a standby answers for the
-        champion's version, nothing else does.
-        """
-        record = routing.fresh_of(self.spec.rollout, self.candidate, self.champion)
-        if record is None or not record.serves or self.standby is not None:
-            return False
-        service = self.service(fresh.deployment(record.version))
-        return service is not None and service.ready_pods > 0
-
-    def _answers(self, version: str) -> bool:
-        service = self.service(version)
-        return service is not None and service.answers
+    def unit(self, version: VersionObject, weight: int) -> str:
+        """Return what a weight of a version is a percent of."""
+        found = (extension.unit(version, weight) for extension in self.extensions)
+        return next(filter(None, found), "requests")
 
     @property
     def route_agrees(self) -> bool:
@@ -256,15 +231,12 @@ class RolloutState:
         )
 
 
-def ended_phases(status: ModelVersionStatus, at: datetime.datetime, why: str) -> dict[str, object]:
-    """Return steps and interleaving of a version that ends, none of them in progress any more."""
-    ended: dict[str, object] = {}
-    steps, mixed = status.steps, status.interleaving
-    if steps and steps[-1].ended_at is None:
-        ended["steps"] = (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))
-    if mixed is not None and mixed.ended_at is None:
-        ended["interleaving"] = mixed.ended(at, why)
-    return ended
+def ended_steps(status: ModelVersionStatus, at: datetime.datetime) -> dict[str, object]:
+    """Return the steps of a version that ends, none of them in progress any more."""
+    steps = status.steps
+    if not steps or steps[-1].ended_at is not None:
+        return {}
+    return {"steps": (*steps[:-1], steps[-1].model_copy(update={"ended_at": at}))}
 
 
 def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:

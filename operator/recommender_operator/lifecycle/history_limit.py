@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.context import routing, stored_recalibrations
+from recommender_operator.context import stored_recalibrations
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.lifecycle import pipeline_jobs
 from recommender_operator.observed import JobKind, JobState, VersionObject
@@ -37,9 +37,8 @@ def _pipeline(ctx: ReconcileContext) -> list[JobState]:
 def _surplus(ctx: ReconcileContext) -> list[VersionObject]:
     spared = {ctx.desired, ctx.specified, ctx.target, ctx.spec.rollback_to}
     spared |= {v.name for v in (ctx.champion, ctx.previous) if v is not None}
-    wanted = ctx.spec.experiment
-    spared |= {arm.version for arm in wanted.arms} if wanted is not None else set()
-    spared |= set(routing.further(ctx.candidate))
+    for extension in ctx.extensions:
+        spared |= {*extension.spares(ctx), *(each.version for each in extension.deployments(ctx))}
     # What was tried on the champion is not tried again.
     spared |= {
         v.name

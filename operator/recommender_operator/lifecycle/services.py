@@ -1,7 +1,6 @@
 """Services of the champion, the candidate, and the previous champion, which is kept warm.
 
-A rollout may also have a fresh deployment of the champion (`rollout/baseline_deployment.py`), and
-its experiment further versions (`rollout/extra_arms.py`).
+The extensions of a rollout may have further ones (`extensions/`).
 
 A service is deleted only after the data plane sends it no more requests.
 """
@@ -12,10 +11,8 @@ import datetime
 
 from recommender_operator.actions import DeleteService, EnsureService
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context import routing
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.context.rollout_state import ROLLING_OUT
-from recommender_operator.observed import VersionObject
 from recommender_operator.resources import assignment_header
 from recommender_operator.rollout import counter_windows, input_breakage
 
@@ -32,22 +29,19 @@ def keep_services(ctx: ReconcileContext) -> None:
     for version in warm:
         # During a rollout, the previous version is kept if it runs, but not started again.
         if version is not None and (version is ctx.champion or ctx.candidate is None):
-            _ensure(ctx, version)
+            _deploy(ctx, EnsureService(version=version.name))
     keep = {version.name for version in warm if version is not None}
     candidate = ctx.candidate
     if candidate is not None and candidate.status.artifact is not None:
         keep.add(candidate.name)
         if candidate.status.stage in ROLLING_OUT:
-            _refresh(ctx, candidate.name)
-    if ctx.fresh is not None:
-        keep.add(ctx.fresh)
-        if ctx.service(ctx.fresh) is None:
-            ctx.do(EnsureService(version=ctx.fresh))
-        _refresh(ctx, ctx.fresh)
-    for name in routing.further(ctx.candidate):
-        if name in ctx.versions:
-            keep.add(name)
-            _ensure(ctx, ctx.versions[name], optional=True)
+            service = ctx.service(candidate.name)
+            if service is not None and service.outdated:
+                ctx.do(EnsureService(version=candidate.name))
+    for extension in ctx.extensions:
+        for wanted in extension.deployments(ctx):
+            keep.add(wanted.version)
+            _deploy(ctx, wanted)
     if ctx.target is not None:
         keep.add(ctx.target)
     for name in sorted(set(ctx.observed.services) - keep):
@@ -55,18 +49,13 @@ def keep_services(ctx: ReconcileContext) -> None:
     counter_windows.forget(ctx, _needed_baselines(ctx))
 
 
-def _ensure(ctx: ReconcileContext, version: VersionObject, *, optional: bool = False) -> None:
-    if version.status.artifact is None:
+def _deploy(ctx: ReconcileContext, wanted: EnsureService) -> None:
+    """Deploy a version that has an artifact, or deploy it again; or what is no version itself."""
+    version, service = ctx.versions.get(wanted.version), ctx.service(wanted.version)
+    if version is not None and version.status.artifact is None:
         return
-    if ctx.service(version.name) is None:
-        ctx.do(EnsureService(version=version.name, optional=optional))
-    _refresh(ctx, version.name, optional=optional)
-
-
-def _refresh(ctx: ReconcileContext, deployment: str, *, optional: bool = False) -> None:
-    service = ctx.service(deployment)
-    if service is not None and service.outdated:
-        ctx.do(EnsureService(version=deployment, optional=optional))
+    if service is None or service.outdated:
+        ctx.do(wanted)
 
 
 def _remove(ctx: ReconcileContext, name: str) -> None:

@@ -7,11 +7,8 @@ import datetime
 from collections.abc import Iterable
 
 from recommender_operator.adapters.counters.collector_client import UsersReader
-from recommender_operator.api.version_experiment import ExperimentStatus
-from recommender_operator.context import routing
-from recommender_operator.monitoring import holdout_gain as due
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import CollectorReading, ModelObject, VersionObject
-from recommender_operator.resources import holdout_users
 
 Readings = tuple[CollectorReading | None, CollectorReading | None, CollectorReading | None]
 
@@ -29,14 +26,12 @@ async def read_collector(
     are asked at once: a collector that does not answer delays a pass only once.
     """
     versions = tuple(versions)
-    found = None if model.deleting else routing.undecided(versions)
-    mixed = None if model.deleting or found is not None else routing.interleaved(versions)
+    extensions = () if model.deleting else EXTENSIONS
+    found = next(filter(None, (each.counted(versions) for each in extensions)), None)
+    measure = next(filter(None, (each.measured(model, now) for each in extensions)), None)
     champion = compared_version(model)
-    measure = None if model.deleting else holdout_users.measure(model)
-    if measure is not None and now is not None and due.after(model.status.holdout, measure, now):
-        measure = None
     experiment, outcomes, held = await asyncio.gather(
-        _rollout(users, model, found, mixed),
+        _nothing() if found is None else users.read(model, *found),
         _nothing() if champion is None else users.outcomes(model, champion),
         _nothing() if measure is None else users.measure(model, measure),
     )
@@ -52,14 +47,6 @@ def compared_version(model: ModelObject) -> str | None:
     if model.deleting or not model.spec.drift.enabled or not model.spec.serving.impressions:
         return None
     return model.status.champion
-
-
-async def _rollout(
-    users: UsersReader, model: ModelObject, found: ExperimentStatus | None, mixed: str | None
-) -> CollectorReading | None:
-    if found is not None:
-        return await users.read(model, found.id, routing.detailed(found))
-    return None if mixed is None else await users.read(model, mixed)
 
 
 async def _nothing() -> None:

@@ -8,27 +8,23 @@ progress, not the protection of users. After Inconclusive and Error, `onDeadline
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
-from recommender_operator.context import drift_causes, routing
+from recommender_operator.context import drift_causes
+from recommender_operator.context.extension import Evidence, Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import (
-    baseline_deployment,
     counter_windows,
-    experiment,
-    extra_arms,
     input_breakage,
-    interleaving,
     readiness,
-    shadow,
     step_window,
     steps,
 )
-from recommender_operator.rollout.experiment import ExperimentResult
 
 _ROUTE = datetime.timedelta(seconds=1)
 _UNROUTED = datetime.timedelta(seconds=30)
@@ -40,7 +36,8 @@ def roll_out(ctx: ReconcileContext) -> None:
     if version is None:
         return
     frozen = ctx.spec.paused or ctx.held
-    interleaving.end_unmixed(ctx, version, frozen=frozen)
+    for extension in ctx.extensions:
+        extension.protect(ctx, version, frozen=frozen)
     if not readiness.holds(ctx, ctx.versions[version.name]):
         return
     if ctx.hosting.host is None:
@@ -48,10 +45,9 @@ def roll_out(ctx: ReconcileContext) -> None:
         ctx.requeue(_UNROUTED)
         return
     waits = frozen or ctx.standby is not None
-    if baseline_deployment.deploy_baseline(ctx, version, frozen=waits):
-        return
-    if extra_arms.deploy_extra_arms(ctx, version, frozen=waits):
-        return
+    for extension in ctx.extensions:
+        if extension.prepare(ctx, version, frozen=waits):
+            return
     version = ctx.versions[version.name]
     if ctx.champion is None or version.status.approved_at is not None:
         if not frozen:
@@ -60,23 +56,20 @@ def roll_out(ctx: ReconcileContext) -> None:
     # A candidate must be better than the champion, which receives no requests now; it may fail.
     held = ctx.standby is not None
     record = steps.current(version.status)
-    if record is not None and record.is_shadow:
-        if shadow.evaluate_shadow(ctx, version, record, frozen=frozen or held):
-            _first(ctx, ctx.versions[version.name])
-    elif record is not None:
+    for place, extension in enumerate(ctx.extensions, start=1):
+        if extension.runs(version):
+            if extension.evaluate(ctx, version, frozen=frozen or held):
+                _begin(ctx, version, ctx.extensions[place:])
+            return
+    if record is not None:
         _look(ctx, version, record, frozen=frozen or held)
-    elif interleaving.runs(version):
-        if interleaving.evaluate_interleaving(ctx, version, frozen=frozen or held):
-            _next(ctx, ctx.versions[version.name])
-    elif frozen or (held and version.status.weight == 0):
-        return
-    elif not shadow.begin(ctx, version):
-        _first(ctx, version)
+    elif not frozen and not (held and version.status.weight == 0):
+        _begin(ctx, version, ctx.extensions)
 
 
-def _first(ctx: ReconcileContext, version: VersionObject) -> None:
-    """Begin what comes after the shadow phase: mixed lists, or the next step."""
-    if not interleaving.begin(ctx, version):
+def _begin(ctx: ReconcileContext, version: VersionObject, phases: Sequence[Extension]) -> None:
+    """Begin the first of the phases that there is, or else the next step."""
+    if not any(phase.begin(ctx, ctx.versions[version.name]) for phase in phases):
         _next(ctx, ctx.versions[version.name])
 
 
@@ -99,12 +92,15 @@ def _next(ctx: ReconcileContext, version: VersionObject) -> None:
     if weight is None:
         _promote_if_allowed(ctx, version, "all steps passed")
         return
-    if extra_arms.delay(ctx, version) or baseline_deployment.delays(ctx, version, weight):
+    delays = [extension.delay(ctx, version, weight) for extension in ctx.extensions]
+    if any(delays):
+        ctx.requeue(min(filter(None, delays)))
         return
+    for extension in ctx.extensions:
+        extension.enter(ctx, version, weight)
     if version.status.weight != weight:
         ctx.change(version.name, weight=weight)
-        what = routing.split(version.status.experiment, weight)
-        message = f"{version.name} receives {weight} % of the {what}"
+        message = f"{version.name} receives {weight} % of the {ctx.unit(version, weight)}"
         ctx.info(Reason.ROLLING_OUT, message, version=version.name)
         ctx.requeue(_ROUTE)
     elif ctx.route_agrees:
@@ -122,28 +118,30 @@ def _look(
     ctx.requeue(steps.interval(ctx))
     seen = step_window.evaluate(ctx, version, record)
     is_recorded = step_window.note(ctx, version, record, seen)
-    users = experiment.evaluate_experiment(ctx, version, record)
-    loss = _loss(ctx, version, record, seen, users, frozen=frozen)
+    judged = [extension.judge(ctx, version, record) for extension in ctx.extensions]
+    evidence = [each for each in judged if each is not None]
+    loss = _loss(ctx, version, record, seen, evidence, frozen=frozen)
     if loss is not None:
         steps.roll_back(ctx, version, loss[0], f"at {record.weight} %: {loss[1]}")
         return
     suspected = input_breakage.suspicion(ctx)
     if is_recorded:
-        _report(ctx, record, seen, suspected, users)
+        _report(ctx, record, seen, suspected, evidence)
     if frozen:
         return
-    if users is not None and users.withdrew:
+    if any(each.withdrew for each in evidence):
         # The route is written first, so it must not give the candidate more in this pass.
         ctx.requeue(_ROUTE)
         return
     baseline = ctx.observed.baselines.get(counter_windows.step_key(version))
     since = baseline.taken_at if baseline is not None else ctx.time
     watched = ctx.due(since, _least(ctx), steps.interval(ctx))
-    if seen.verdict is Verdict.PASS and suspected is None and (users is None or users.passes):
+    passes = seen.verdict is Verdict.PASS and all(each.passes for each in evidence)
+    if passes and suspected is None:
         if watched:
-            _pass(ctx, version, record, seen, users)
+            _pass(ctx, version, record, seen, evidence)
     else:
-        _check_deadline(ctx, version, record, seen, users)
+        _check_deadline(ctx, version, record, seen, evidence)
 
 
 def _loss(
@@ -151,7 +149,7 @@ def _loss(
     version: VersionObject,
     record: StepRecord,
     seen: StepVerdict,
-    users: ExperimentResult | None,
+    evidence: Sequence[Evidence],
     *,
     frozen: bool,
 ) -> tuple[Reason, str] | None:
@@ -161,8 +159,9 @@ def _loss(
     broken = input_breakage.watch_candidate(ctx, version) if record.weight < 100 else None
     if broken is not None:
         return Reason.CANDIDATE_BROKEN, broken
-    if users is not None and users.rolls_back is not None and (users.at_once or not frozen):
-        return users.rolls_back, users.message
+    for each in evidence:
+        if each.rolls_back is not None and (each.at_once or not frozen):
+            return each.rolls_back, each.message
     return None
 
 
@@ -171,9 +170,9 @@ def _pass(
     version: VersionObject,
     record: StepRecord,
     seen: StepVerdict,
-    users: ExperimentResult | None,
+    evidence: Sequence[Evidence],
 ) -> None:
-    numbers = seen.message if users is None else f"{seen.message}; {users.message}"
+    numbers = _numbers(seen, evidence)
     if steps.is_last(ctx, version.status, record.weight):
         if record.weight >= 100 and not ctx.route_agrees:
             ctx.requeue(_ROUTE)
@@ -225,38 +224,36 @@ def _check_deadline(
     version: VersionObject,
     record: StepRecord,
     seen: StepVerdict,
-    users: ExperimentResult | None,
+    evidence: Sequence[Evidence],
 ) -> None:
     limit = datetime.timedelta(seconds=ctx.spec.analysis.deadline_seconds)
-    won_at = users.won_at if users is not None else None
+    own = next((each for each in evidence if each.measures), None)
+    won_at = own.won_at if own is not None else None
     # A step that passed may have waited for a person for days: one bad look must not end it.
     noted = steps.current(ctx.versions[version.name].status) or record
     passed = noted.passed_until or record.started_at
-    if users is not None and won_at is not None:
-        if not ctx.due(max(won_at, passed), limit, steps.interval(ctx)):
+    if own is not None and won_at is None:
+        if not own.overdue:
             return
+        message = f"no verdict at {record.weight} %: {own.message}; {seen.message}"
+    elif not ctx.due(max(won_at or passed, passed), limit, steps.interval(ctx)):
+        return
+    elif won_at is not None:
         message = (
             f"the users decided at {record.weight} %, but the analysis did not pass within "
-            f"{limit.total_seconds():.0f} s after that: {seen.message}; {users.message}"
+            f"{limit.total_seconds():.0f} s after that: {_numbers(seen, evidence)}"
         )
-    elif users is not None and users.measures:
-        if not users.overdue:
-            return
-        message = f"no verdict at {record.weight} %: {users.message}; {seen.message}"
-    elif ctx.due(passed, limit, steps.interval(ctx)):
-        message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
-        message += seen.message if users is None else f"{seen.message}; {users.message}"
     else:
-        return
+        message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
+        message += _numbers(seen, evidence)
     match ctx.spec.analysis.on_deadline:
         case OnDeadline.ROLL_BACK:
             steps.roll_back(ctx, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
-            measured = users is None or won_at is not None
-            more = "Send more requests" if measured else "Change spec.experiment and retry"
+            remedies = (each.remedy for each in evidence if each.remedy and each.won_at is None)
             remedy = (
-                f". {more}, or annotate recommender.dev/promote or recommender.dev/abort with a "
-                "new token"
+                f". {next(remedies, 'Send more requests')}, or annotate recommender.dev/promote "
+                "or recommender.dev/abort with a new token"
             )
             _hold(ctx, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
 
@@ -271,17 +268,22 @@ def _report(
     record: StepRecord,
     seen: StepVerdict,
     suspected: str | None,
-    users: ExperimentResult | None,
+    evidence: Sequence[Evidence],
 ) -> None:
     message = f"at {record.weight} %: {seen.message}"
     if suspected is not None:
         message += f"; the step cannot pass: {suspected}"
     reason = step_window.REASONS[seen.verdict]
-    if users is not None:
-        message += f"; {users.message}"
-        if seen.verdict is Verdict.PASS and not users.passes:
-            reason = users.reason
+    for each in evidence:
+        message += f"; {each.message}"
+    waits = [each.reason for each in evidence if not each.passes]
+    if seen.verdict is Verdict.PASS and waits:
+        reason = waits[0]
     ctx.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+
+
+def _numbers(seen: StepVerdict, evidence: Sequence[Evidence]) -> str:
+    return "; ".join([seen.message, *(each.message for each in evidence)])
 
 
 def _least(ctx: ReconcileContext) -> datetime.timedelta:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments.arm_moments import (
     COMPONENTS,
     DAYS,
@@ -14,14 +17,18 @@ from recommender_operator.experiments.arm_moments import (
     Moments,
     parse_moments,
 )
-from recommender_operator.experiments.interleaving_preference import COMPONENTS as PREFERENCES
 from recommender_operator.experiments.plan import Phase
 
+#: A verdict on users whose moments are missing, not valid, or too old.
+ERROR = "Error"
+#: Maximum difference between the collector's watermark and the time of a pass.
+MAX_LAG = datetime.timedelta(minutes=15)
 #: Maximum number of phases and arms in an answer.
 MAX_ENTRIES = 1000
 #: Maximum length of the name of a feature and of a value, and of why a part cannot be read.
 MAX_TEXT = 64
 MAX_PROBLEM = 200
+_ID_DIGITS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +40,28 @@ class _Arm:
     segments: Mapping[tuple[str, str | None], Moments] = dataclasses.field(default_factory=dict)
     days_problem: str = ""
     segments_problem: str = ""
+
+
+def id_of(*parts: object) -> str:
+    """Return the id by which the collector counts the users of what these parts name."""
+    text = "/".join(map(str, parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def lag_of(ctx: ReconcileContext, watermark: float) -> str:
+    """Return why the answer is not about now; empty if it is."""
+    lag = ctx.now.timestamp() - watermark
+    limit = MAX_LAG.total_seconds()
+    if abs(lag) <= limit:
+        return ""
+    if lag < 0:
+        return (
+            f"the collector's clock is {-lag:.0f} s ahead of the operator's: correct one of them"
+        )
+    return (
+        f"the collector has counted events only up to {lag:.0f} s ago, at most {limit:.0f} s are "
+        "accepted: check its writer, and the clocks"
+    )
 
 
 def read_phases(
@@ -236,8 +265,10 @@ def read_phase(
     )
 
 
-def read_preference(body: Mapping[str, Any], id_: str, arm: str) -> Moments | None:
-    """Return the moments of the only arm of an interleaving; None before its first impression.
+def read_arm(
+    body: Mapping[str, Any], id_: str, arm: str, components: Sequence[str]
+) -> Moments | None:
+    """Return the moments of the only arm that is counted; None before its first impression.
 
     Raises:
         ValueError: the answer is not one about it; the text names the field.
@@ -247,7 +278,7 @@ def read_preference(body: Mapping[str, Any], id_: str, arm: str) -> Moments | No
     entry = _only(body)
     entries = _list(entry, "arms", "phases.") if entry else []
     found = [each for each in entries if _object(each, "phases.arms").get("arm") == arm]
-    return _moments(found[0], "phases.arms", PREFERENCES) if found else None
+    return _moments(found[0], "phases.arms", components) if found else None
 
 
 def since(body: Mapping[str, Any]) -> float | None:

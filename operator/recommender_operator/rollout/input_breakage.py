@@ -34,8 +34,8 @@ def watch_candidate(ctx: ReconcileContext, candidate: VersionObject) -> str | No
     if champion is None or not ctx.spec.drift.enabled:
         return None
     key = counter_windows.break_key(candidate)
-    # A fresh champion is compared in the steps too; without requests its window never fills.
-    beside = ctx.fresh if ctx.fresh is not None and ctx.fresh_answers else champion.name
+    # The reference of the steps; without requests its window would never fill.
+    beside = ctx.reference or champion.name
     ours = counter_windows.since_baseline(ctx, key, candidate.name)
     theirs = counter_windows.since_baseline(ctx, key, beside)
     if ours is None or theirs is None:

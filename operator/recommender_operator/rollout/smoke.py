@@ -9,7 +9,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
-from recommender_operator.rollout import account_refusals, interruptions, user_assignment
+from recommender_operator.rollout import account_refusals, interruptions
 
 _LOOK = datetime.timedelta(seconds=1)
 _POLL = datetime.timedelta(seconds=5)
@@ -29,14 +29,14 @@ def smoke_test(ctx: ReconcileContext) -> None:
         ctx.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
         return
     rollout = ctx.next_number()
-    fresh = {
+    fresh: dict[str, object] = {
         "steps": (),
-        "experiment": user_assignment.begin(ctx, version, rollout),
         "weight": 0,
         "rollout": rollout,
         "interruptions": interruptions.begin(ctx, version.name),
-        "fresh_champion": None,
     }
+    for extension in ctx.extensions:
+        fresh |= extension.start(ctx, version, rollout)
     ctx.move(version.name, VersionStage.CANARY, **fresh)
     made = version.spec.recalibration
     if made is not None and ctx.spec.experiment is not None:

@@ -8,7 +8,6 @@ from recommender_operator.analysis import step_verdict as verdicts
 from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.spec import AnalysisSpec
 from recommender_operator.api.version import StepRecord
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import Baseline, VersionObject
@@ -30,40 +29,48 @@ def _stable(ctx: ReconcileContext) -> str | None:
 
 
 def beside(ctx: ReconcileContext, record: StepRecord) -> str | None:
-    """Return the reference of a step: the fresh champion, or else the version beside it.
+    """Return the reference of a step: that of an extension, or else the version beside it.
 
-    The fresh one gets requests neither in a shadow phase nor at weight 100.
+    That of an extension gets requests neither before the first step nor at weight 100.
     """
-    shares = not record.is_shadow and record.weight < 100 and ctx.fresh_answers
-    return ctx.fresh if shares and ctx.fresh is not None else _stable(ctx)
+    shares = not record.is_shadow and record.weight < 100
+    return (ctx.reference if shares else None) or _stable(ctx)
 
 
 def start(ctx: ReconcileContext, version: VersionObject) -> bool:
     """Start the window of a step; return False if the counters of a version are missing."""
     stable, record = _stable(ctx), steps.current(version.status)
     arms = [version.name] if stable is None else [version.name, stable]
-    fresh = ctx.fresh
-    if fresh is not None and record is not None and _counts(ctx, fresh, record):
-        arms.append(fresh)
+    reference = ctx.reference
+    if reference is not None and record is not None and _counts(ctx, reference, record):
+        arms.append(reference)
     in_shadow = record is not None and record.is_shadow
     if not in_shadow and counter_windows.rollout_key(version) not in ctx.observed.baselines:
         counter_windows.save(ctx, counter_windows.rollout_key(version), arms)
     return counter_windows.save(ctx, counter_windows.step_key(version), arms)
 
 
-def _counts(ctx: ReconcileContext, fresh: str, record: StepRecord) -> bool:
-    """Return whether a window that begins now has the counters of the fresh champion.
+def _counts(ctx: ReconcileContext, reference: str, record: StepRecord) -> bool:
+    """Return whether a window that begins now has the counters of a reference beside the champion.
 
     It must have requests already: it would be compared over a time that it did not serve. At
     weight 100 they are what it served in the rollout (`input_breakage.py`).
     """
-    is_routed = ctx.observed.traffic.routing.fresh == fresh
-    is_read = fresh in ctx.observed.samples
-    return is_read and ctx.fresh_answers and (is_routed or record.weight >= 100)
+    is_routed = ctx.observed.traffic.routing.fresh == reference
+    return reference in ctx.observed.samples and (is_routed or record.weight >= 100)
 
 
-def evaluate(ctx: ReconcileContext, version: VersionObject, record: StepRecord) -> StepVerdict:
-    """Return the verdict on all requests since the start of the step."""
+def evaluate(
+    ctx: ReconcileContext,
+    version: VersionObject,
+    record: StepRecord,
+    *,
+    min_requests: int | None = None,
+) -> StepVerdict:
+    """Return the verdict on all requests since the start of the step.
+
+    `min_requests`: the minimum number of a phase that has its own.
+    """
     key = counter_windows.step_key(version)
     baseline = ctx.observed.baselines.get(key)
     arm = beside(ctx, record)
@@ -93,7 +100,10 @@ def evaluate(ctx: ReconcileContext, version: VersionObject, record: StepRecord) 
         # It is out of traffic: no counters are missing, and the few requests that still reach it
         # are too few to compare with.
         stable = None
-    seen = verdicts.evaluate(_limits(ctx, record), candidate, _compared(stable, record))
+    limits = ctx.spec.analysis
+    if min_requests is not None:
+        limits = limits.model_copy(update={"min_requests": min_requests})
+    seen = verdicts.evaluate(limits, candidate, _compared(stable, record))
     # All of the candidate's pods answer now, so the next window has all of them.
     incomplete = candidate.late > 0 and not candidate.silent
     lost = counter_windows.lost(candidate, stable) or incomplete
@@ -119,17 +129,9 @@ def _qualified(
         kind, message = Verdict.ERROR, error
     elif seen.verdict is Verdict.PASS and arm and not is_compared and record.weight < 100:
         kind, message = Verdict.ERROR, _why_no_counters(ctx, arm)
-    elif arm is not None and arm == ctx.fresh:
+    elif arm is not None and arm == ctx.reference:
         message = f"{seen.message}; compared with {arm}"
     return StepVerdict(verdict=kind, metrics=seen.metrics, message=message)
-
-
-def _limits(ctx: ReconcileContext, record: StepRecord) -> AnalysisSpec:
-    """Return the limits of a step; a shadow phase has a minimum number of its own."""
-    spec, shadow = ctx.spec.analysis, ctx.spec.rollout.shadow
-    if shadow is None or not record.is_shadow:
-        return spec
-    return spec.model_copy(update={"min_requests": shadow.min_requests})
 
 
 def _compared(stable: WindowStats | None, record: StepRecord) -> WindowStats | None:
@@ -153,11 +155,12 @@ def note(
     age = ctx.time - record.judged_at if record.judged_at is not None else None
     if same_verdict and age is not None and age < steps.interval(ctx):
         return False
+    reference = ctx.reference
     noted = {
         "verdict": str(seen.verdict),
         "metrics": seen.metrics,
         "judged_at": ctx.time,
-        "fresh_champion": (ctx.fresh_answers and beside(ctx, record) == ctx.fresh) or None,
+        "fresh_champion": (reference is not None and beside(ctx, record) == reference) or None,
     }
     if not same_verdict and record.verdict == str(Verdict.PASS):
         noted["passed_until"] = ctx.time

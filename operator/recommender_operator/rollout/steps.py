@@ -21,24 +21,18 @@ def current(status: ModelVersionStatus) -> StepRecord | None:
 
 
 def weights(ctx: ReconcileContext, status: ModelVersionStatus) -> list[int]:
-    """Return the weights of a version's steps, with that of its experiment."""
+    """Return the weights of a version's steps, with those of extensions."""
     listed = {step.weight for step in ctx.spec.rollout.steps}
-    if status.experiment is not None:
-        listed.add(status.experiment.plan.weight)
-    return sorted(listed)
+    return sorted(listed.union(*(extension.weights(status) for extension in ctx.extensions)))
 
 
 def next_weight(ctx: ReconcileContext, status: ModelVersionStatus) -> int | None:
-    """Return the weight after the last one that passed; None after the last step.
-
-    In an experiment it is at least the widest share so far, so that no user goes back.
-    """
+    """Return the weight after the last one that passed; None after the last step."""
     passed = max(
         (s.weight for s in status.steps if s.ended_at is not None and s.verdict == "Pass"),
         default=0,
     )
-    phases = status.experiment.phases if status.experiment is not None else ()
-    widest = max((phase.weight for phase in phases), default=0)
+    widest = max((extension.widest(status) for extension in ctx.extensions), default=0)
     left = [w for w in weights(ctx, status) if w > passed and w >= widest]
     return min(left, default=None)
 

@@ -7,11 +7,8 @@ import datetime
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context import pre_traffic, routing
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
-from recommender_operator.resources import interleaving_headers
-from recommender_operator.rollout import extra_arms
 from recommender_operator.status import pod_placement, summary
 from recommender_operator.status.summary import ConditionValue
 
@@ -127,13 +124,8 @@ def _where(ctx: ReconcileContext, candidate: VersionObject) -> str:
         return f"{text} and waits: {waits}" if waits else text
     analysis = find(ctx.status.conditions, ConditionType.ANALYSIS_PASSED)
     text = _received(ctx, candidate)
-    shadow = ctx.spec.rollout.shadow
-    if shadow is not None and ctx.desired_routing.shadow:
-        share = f"a share of {shadow.share:.4g} of the requests"
-        text = f"{candidate.name} answers copies of {share} (shadow phase)"
-    text = _mixed(ctx, candidate, text)
-    text += _beside(ctx)
-    text += extra_arms.described(candidate.status.experiment, candidate.status.weight)
+    for extension in ctx.extensions:
+        text = extension.describe(ctx, candidate, text)
     if not ctx.route_agrees:
         why = ctx.observed.traffic.message
         return f"{text} once the data plane reports it" + (f" ({why})" if why else "")
@@ -143,37 +135,7 @@ def _where(ctx: ReconcileContext, candidate: VersionObject) -> str:
 def _received(ctx: ReconcileContext, candidate: VersionObject) -> str:
     """Return the candidate's share, of users where they are split and else of requests."""
     weight = candidate.status.weight
-    what = routing.split(candidate.status.experiment, weight)
-    text = f"{candidate.name} receives {weight} % of the {what}"
+    text = f"{candidate.name} receives {weight} % of the {ctx.unit(candidate, weight)}"
     if ctx.spec.rollout.traffic is TrafficMode.KNATIVE and 0 < weight < 100:
         text += ", so a user may see both versions: Knative cannot split users"
     return text
-
-
-def _mixed(ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
-    """Return `text`, replaced or extended by the state of the mixed lists of a rollout."""
-    record, header = candidate.status.interleaving, ctx.desired_routing.interleaving
-    if record is None or record.ended_at is not None:
-        return text
-    if interleaving_headers.is_alone(header):
-        return (
-            f"no list is mixed with items of {candidate.name} until champion and candidate are "
-            "ready with the settings of this release"
-        )
-    if header:
-        return f"{record.plan.percent} % of the users get lists with items of {candidate.name}"
-    if not (awaited := pre_traffic.awaited(ctx)):
-        return text
-    return f"{text}; mixed lists wait for the service of {awaited} with this release's settings"
-
-
-def _beside(ctx: ReconcileContext) -> str:
-    """Return the text about the fresh champion; empty if the rollout has none."""
-    name = ctx.fresh
-    if name is None:
-        return ""
-    if not ctx.fresh_answers:
-        what = "serves from the next step on" if ctx.is_ready(name) else "is not ready"
-        return f"; the fresh champion {name} {what}"
-    part = routing.arms(ctx.desired_weights, ctx.desired_routing).get(name, 0)
-    return f", and the fresh champion {name} {part} %" if part else ""

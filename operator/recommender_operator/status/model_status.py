@@ -6,7 +6,6 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
-from recommender_operator.context import routing
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.status import availability, pipeline_conditions, pod_placement
@@ -42,24 +41,18 @@ def project_status(ctx: ReconcileContext) -> None:
         candidate=name,
         champion_weight=ctx.desired_weights.get(champion.name, 0) if champion else None,
         candidate_weight=ctx.desired_weights.get(name, 0) if name else None,
-        fresh_champion=ctx.fresh,
-        fresh_champion_weight=_fresh_weight(ctx),
         last_outcome=_last_outcome(ctx),
         verdict=_verdict(subject),
         url=_host(ctx),
         drift=drift,
     )
+    for extension in ctx.extensions:
+        ctx.set_status(**extension.project(ctx))
     if subject is not None:
         pipeline_conditions.set_conditions(ctx, subject)
     pod_placement.set_condition(ctx)
     availability.set_conditions(ctx, subject)
     _complete(ctx)
-
-
-def _fresh_weight(ctx: ReconcileContext) -> int | None:
-    if ctx.fresh is None:
-        return None
-    return routing.arms(ctx.desired_weights, ctx.desired_routing).get(ctx.fresh, 0)
 
 
 def _stage(ctx: ReconcileContext) -> Stage:

@@ -102,10 +102,12 @@ def _gates(ctx: ReconcileContext, subject: VersionObject) -> None:
 
 
 def _analysis(ctx: ReconcileContext, subject: VersionObject) -> None:
-    """Set AnalysisPassed, unless a step or mixed lists are in progress, which set it."""
+    """Set AnalysisPassed, unless a step or a phase before it is in progress, which sets it."""
     kind = ConditionType.ANALYSIS_PASSED
-    status, mixed = subject.status, subject.status.interleaving
-    in_progress = steps.current(status) is not None or (mixed is not None and mixed.runs)
+    status = subject.status
+    in_progress = steps.current(status) is not None or any(
+        extension.runs(subject) for extension in ctx.extensions
+    )
     if status.stage is VersionStage.CANARY and in_progress:
         return
     decision = status.decision
@@ -119,7 +121,7 @@ def _analysis(ctx: ReconcileContext, subject: VersionObject) -> None:
     elif (
         status.stage is VersionStage.ROLLED_BACK
         and decision is not None
-        and (status.steps or mixed)
+        and (status.steps or any(each.has_evidence(subject) for each in ctx.extensions))
     ):
         message = f"{subject.name}: {decision.message}. {RETRY}"
         ctx.condition(kind, "False", decision.reason, message)

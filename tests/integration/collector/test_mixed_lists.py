@@ -14,8 +14,11 @@ import httpx
 import pytest
 
 from recommender_client import EventClient, events
-from recommender_operator.experiments.interleaving_preference import preference
-from recommender_operator.rollout.collected_moments import read_preference
+from recommender_operator.extensions.interleaving.interleaving_preference import (
+    COMPONENTS,
+    preference,
+)
+from recommender_operator.rollout.collected_moments import read_arm
 from recommender_serving.experiments.assignment import bucket
 from tests import collector_rig
 from tests.cluster.triton import run_triton
@@ -81,7 +84,7 @@ def told(rig: Rig) -> Any:
     url = f"http://127.0.0.1:{rig.serve.admin}/v1/experiments/shop/{ID}"
     request = urllib.request.Request(url, headers=ADMITTED)
     with urllib.request.urlopen(request, timeout=60) as response:
-        return read_preference(json.load(response), ID, "interleaved")
+        return read_arm(json.load(response), ID, "interleaved", COMPONENTS)
 
 
 def counted(running: Running, outcome: str) -> float:

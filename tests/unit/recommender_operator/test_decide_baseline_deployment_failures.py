@@ -9,8 +9,9 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.analysis.counter_window import window_stats
+from recommender_operator.extensions.baseline import baseline_deployment
 from recommender_operator.observed import PLAIN, Baseline
-from recommender_operator.rollout import baseline_deployment, input_breakage, readiness
+from recommender_operator.rollout import input_breakage, readiness
 from tests.unit.recommender_operator.baseline_deployment_worlds import (
     FRESH,
     beside,

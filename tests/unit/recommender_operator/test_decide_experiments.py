@@ -10,9 +10,9 @@ import pytest
 from recommender_operator.api.version import VersionStage
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.experiments.experiment_metrics import Metric
+from recommender_operator.extensions.experiment import experiment_record
 from recommender_operator.observed import PLAIN
 from recommender_operator.resources.assignment_header import Group
-from recommender_operator.rollout import experiment_record
 from tests.unit.recommender_operator.experiment_worlds import (
     HARMED,
     PLAN,

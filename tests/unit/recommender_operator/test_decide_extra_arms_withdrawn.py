@@ -11,7 +11,8 @@ from recommender_operator.context import routing
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.extra_arm_tests import Arm
-from recommender_operator.rollout.experiment_record import Finding, note
+from recommender_operator.extensions.experiment.experiment_record import Finding, note
+from recommender_operator.extensions.registry import EXTENSIONS
 from tests.unit.recommender_operator.arm_worlds import (
     FORMER,
     arm,
@@ -159,7 +160,7 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
     world = measuring()
     tells(judge, name_of(world, COLD), harmed="clicks are worse")
     until(world, lambda: bool(arm(world, COLD).withdrawn))
-    ctx = ReconcileContext(world.observe(), world.now)
+    ctx = ReconcileContext(world.observe(), world.now, EXTENSIONS)
     before = arm(world, COLD)
     late = Arm(version=before.version, users=900, comparisons=(), guardrails=())
     decided = Decision(kind=Kind.KEEP_RUNNING, message="", further=(late,))

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from recommender_operator.context import routing
+from recommender_operator.extensions.interleaving.interleaving import Interleaving
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons, until
 from tests.unit.recommender_operator.interleaving_worlds import (
@@ -186,7 +186,7 @@ def test_a_rollback_to_a_version_ends_the_phase_and_its_record_says_why(
         world.annotations["rollback-to"] = wanted
     world.reconcile()
     assert (world.route, world.routing) == ({wanted: 100}, PLAIN), "in the same look"
-    assert routing.interleaved(world.versions.values()) is None, "the collector is not asked"
+    assert Interleaving().counted(world.versions.values()) is None, "the collector is not asked"
     found = record(world, 3)
     assert (found.runs, found.verdict) == (False, "Undecided")
     assert found.ended_at is not None

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from recommender_operator import actions as a
 from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import StepRecord
 from recommender_operator.context import routing, storage_check
+from recommender_operator.context.extension import Extension
 from recommender_operator.decide import decide
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import JobKind, Observed, VersionObject
 from tests.unit.recommender_operator.simulation.acting import execute
 from tests.unit.recommender_operator.simulation.cluster import Cluster, in_mode
@@ -33,6 +35,7 @@ def _key(version: VersionObject) -> int:
 class World(Cluster):
     """The cluster, its users, and an operator that reconciles it."""
 
+    extensions: Sequence[Extension] = EXTENSIONS
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
     #: Jumps of the wall clock, by the number of the look that follows them.
@@ -115,7 +118,7 @@ class World(Cluster):
         """Look once. With `crash_after`, the operator crashes after this number of actions."""
         self.looks += 1
         self.now += self.jumps.get(self.looks, datetime.timedelta())
-        decision = decide(self.observe(), self.now)
+        decision = decide(self.observe(), self.now, self.extensions)
         for place, action in enumerate(decision.actions):
             if crash_after is not None and place >= crash_after:
                 return decision

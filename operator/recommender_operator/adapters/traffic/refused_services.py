@@ -1,6 +1,6 @@
 """Fresh deployments that the API server refused: a quota, an admission policy, a missing right.
 
-A rollout goes on without one (`rollout/baseline_deployment.py`), so a refusal must not end the
+A rollout goes on without one (`extensions/baseline/`), so a refusal must not end the
 pass: the status would not be written, and with it the time since which the rollout waits.
 """
 

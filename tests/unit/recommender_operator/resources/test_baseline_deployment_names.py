@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.context import routing
+from recommender_operator.extensions.baseline.baseline_deployment import fresh_weight
 from recommender_operator.observed import Routing
 from recommender_operator.resources import (
     baseline_deployment_names,
@@ -63,7 +64,7 @@ def test_its_name_is_that_of_no_version_and_fits_its_services(name: str, seed: i
 
 @given(PERCENTS, st.booleans())
 def test_a_route_with_it_says_what_was_decided_and_sums_to_100(share: int, by_users: bool) -> None:
-    part = routing.fresh_weight(share, by_users=by_users)
+    part = fresh_weight(share, by_users=by_users)
     wanted = Routing(experiment=users(share) if by_users else "", fresh=FRESH, fresh_weight=part)
     route = http_route.http_route(model(), weights(share), OPTIONS, routing=wanted)
     for rule in received(route):
@@ -77,7 +78,7 @@ def test_a_route_with_it_says_what_was_decided_and_sums_to_100(share: int, by_us
 
 @given(PERCENTS)
 def test_it_has_as_much_as_the_candidate_but_at_most_half_of_what_is_left(share: int) -> None:
-    part = routing.fresh_weight(share, by_users=False)
+    part = fresh_weight(share, by_users=False)
     left = 100 - share
     assert 1 <= part <= share
     assert part <= left - part or left == 1, "the other pods keep at least as much"
@@ -88,8 +89,8 @@ def test_it_has_as_much_as_the_candidate_but_at_most_half_of_what_is_left(share:
 def test_of_what_users_share_it_never_has_less_at_a_wider_share_and_at_most_half(
     share: int,
 ) -> None:
-    part = routing.fresh_weight(share, by_users=True)
-    assert 1 <= part <= routing.fresh_weight(share + 1, by_users=True) <= 50
+    part = fresh_weight(share, by_users=True)
+    assert 1 <= part <= fresh_weight(share + 1, by_users=True) <= 50
     answers = part * (100 - share) / 100
     assert answers <= share + 0.5
     assert part == 50 or abs(answers - share) <= 0.5
@@ -97,7 +98,7 @@ def test_of_what_users_share_it_never_has_less_at_a_wider_share_and_at_most_half
 
 @given(PERCENTS, st.booleans())
 def test_the_arms_of_a_route_share_all_requests(share: int, by_users: bool) -> None:
-    part = routing.fresh_weight(share, by_users=by_users)
+    part = fresh_weight(share, by_users=by_users)
     wanted = Routing(experiment=users(share) if by_users else "", fresh=FRESH, fresh_weight=part)
     found = routing.arms(weights(share), wanted)
     assert sum(found.values()) == 100

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from recommender_contract.headers import INTERLEAVING_HEADER, NOT_OF_CLIENTS, SHADOW_HEADER
+from recommender_operator.extensions.interleaving import interleaving_headers
+from recommender_operator.extensions.shadow import shadow_headers
 from recommender_operator.observed import Routing
-from recommender_operator.resources import http_route, interleaving_headers, shadow_headers
+from recommender_operator.resources import http_route
 from recommender_serving.experiments import interleaving as mixed
 from recommender_serving.experiments.mirroring_phase import MirroringPhase, parse_mirroring_phase
 from tests.interleaving_vectors import header, header_alone

@@ -12,12 +12,7 @@ from recommender_operator import actions as a
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.context import host_check
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
-from recommender_operator.resources import (
-    assignment_header,
-    baseline_deployment_names,
-    interleaving_headers,
-    names,
-)
+from recommender_operator.resources import assignment_header, baseline_deployment_names, names
 from recommender_operator.resources.assignment_header import Assignment
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
@@ -202,7 +197,7 @@ def _check_mixed(cluster: Cluster, action: a.SetTraffic) -> None:
         assert version in cluster.unfinished(), f"{version} is no candidate"
         assert not action.routing.shadow
         assert not action.routing.experiment
-        if interleaving_headers.is_alone(action.routing.interleaving):
+        if action.routing.interleaving.endswith(";alone=1"):
             record = cluster.versions[version].status.interleaving
             assert record is not None, "lists of nobody without a phase"
             assert record.runs, "lists of nobody before the phase"

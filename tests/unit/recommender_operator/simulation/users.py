@@ -7,8 +7,10 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recommender_operator.context import routing
+from recommender_operator.api.version_experiment import ExperimentStatus
+from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.experiments.arm_moments import COMPONENTS, product_key
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import CollectorReading, VersionObject
 
 #: Answers that each user gets.
@@ -70,12 +72,23 @@ class Users:
     ) -> CollectorReading | None:
         """Return what the collector answers, as the operator would ask."""
         known = list(versions)
-        found = routing.undecided(known)
-        if found is None:
-            return self._mixed(known, now)
+        counted = next(filter(None, (each.counted(known) for each in EXTENSIONS)), None)
+        if counted is None:
+            return None
         if self.error:
             return CollectorReading(error=self.error)
-        (candidate,) = [v.name for v in known if v.status.experiment is found]
+        id_, _ = counted
+        for version in known:
+            found, mixed = version.status.experiment, version.status.interleaving
+            if found is not None and found.id == id_:
+                return self._experiment(version.name, found, now)
+            if mixed is not None and mixed.id == id_:
+                return self._mixed(mixed, now)
+        raise AssertionError(f"nobody asks for {id_}")
+
+    def _experiment(
+        self, candidate: str, found: ExperimentStatus, now: datetime.datetime
+    ) -> CollectorReading:
         phases = []
         for phase in found.phases:
             hours = ((phase.until or now) - phase.since).total_seconds() / 3600
@@ -93,21 +106,12 @@ class Users:
             phases.append({"phase": phase.number, "since": since, "arms": arms})
         return self._told(found.id, now, phases)
 
-    def _mixed(
-        self, versions: Iterable[VersionObject], now: datetime.datetime
-    ) -> CollectorReading | None:
-        id_ = routing.interleaved(versions)
-        if id_ is None:
-            return None
-        if self.error:
-            return CollectorReading(error=self.error)
-        records = [v.status.interleaving for v in versions if v.status.interleaving]
-        record = next(each for each in records if each.id == id_)
+    def _mixed(self, record: InterleavingStatus, now: datetime.datetime) -> CollectorReading:
         since = record.started_at or now
         users = int(self.per_hour * (now - since).total_seconds() / 3600)
         arms = [mixed_arm(users, users // 2, self.prefers)] if users else []
         phase = {"phase": 0, "since": since.timestamp(), "arms": arms}
-        return self._told(id_, now, [phase] if users else [])
+        return self._told(record.id, now, [phase] if users else [])
 
     def _told(
         self, id_: str, now: datetime.datetime, phases: list[dict[str, Any]]

@@ -17,7 +17,7 @@ from recommender_operator.adapters.counters.collector_client import (
     NoCollector,
     parse,
 )
-from recommender_operator.monitoring.holdout_gain import SOONEST
+from recommender_operator.extensions.holdout.holdout_gain import SOONEST
 from recommender_operator.observed import CollectorReading
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,

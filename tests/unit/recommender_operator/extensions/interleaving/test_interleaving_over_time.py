@@ -16,7 +16,7 @@ from recommender_collector.domain.events import Event
 from recommender_collector.experiments.interleaving_credit import InterleavingCredit
 from recommender_contract.events import Kind
 from recommender_operator.experiments.arm_moments import Moments
-from recommender_operator.experiments.interleaving_preference import (
+from recommender_operator.extensions.interleaving.interleaving_preference import (
     COMPONENTS,
     Outcome,
     preference,

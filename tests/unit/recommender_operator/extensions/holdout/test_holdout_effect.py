@@ -11,8 +11,8 @@ from recommender_contract.events import Source
 from recommender_operator.experiments import sample_ratio
 from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.experiment_metrics import Metric
-from recommender_operator.experiments.holdout_effect import ALPHA, METRICS, holdout_gains
 from recommender_operator.experiments.plan import Phase
+from recommender_operator.extensions.holdout.holdout_effect import ALPHA, METRICS, holdout_gains
 from recommender_serving.experiments.assignment import parse_experiment
 from recommender_serving.experiments.holdout import Holdout
 from tests.unit.recommender_operator.experiments.users import arm, drawn, moments, scaled

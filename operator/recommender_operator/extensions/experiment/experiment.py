@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentMode, ExperimentSpec
-from recommender_operator.api.version import StepRecord
+from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
+from recommender_operator.context import routing
+from recommender_operator.context.extension import Evidence, Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.rollout_state import RolloutState
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
-from recommender_operator.observed import VersionObject
-from recommender_operator.rollout import collected_moments, experiment_record, user_assignment
+from recommender_operator.extensions.experiment import experiment_record, user_assignment
+from recommender_operator.observed import Routing, VersionObject
+from recommender_operator.rollout import collected_moments
+from recommender_operator.rollout.collected_moments import ERROR
 
-#: A verdict beside those of `Kind`: the moments are missing, not valid, or too old.
-ERROR = "Error"
-#: Maximum difference between the collector's watermark and the time of a pass.
-MAX_LAG = datetime.timedelta(minutes=15)
+#: The reasons of the condition while the step waits for it; of other verdicts: Measuring.
+_REASONS = {
+    ERROR: Reason.EXPERIMENT_ERROR,
+    str(Kind.BLOCKED): Reason.EXPERIMENT_BLOCKED,
+    str(Kind.INCONCLUSIVE): Reason.EXPERIMENT_INCONCLUSIVE,
+}
 _DAY = datetime.timedelta(days=1)
 _NO_ROOM = (
     "the collector has no room for this experiment, so none of its users are counted: it keeps "
@@ -41,58 +48,79 @@ _CLOSED = (
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExperimentResult:
-    """Result of an experiment for the step in progress."""
+class Experiment(Extension):
+    """The users of an experiment as evidence about a step."""
 
-    verdict: str
-    message: str
-    #: Why the candidate is rolled back; None if it is not.
-    rolls_back: Reason | None = None
-    #: Whether the rollback protects users, so that it happens even while paused.
-    at_once: bool = False
-    #: Whether the step may pass, as far as users are concerned.
-    passes: bool = False
-    #: Whether the step is the one that measures, whose deadline is `maxDays`.
-    measures: bool = False
-    overdue: bool = False
-    #: When it was won in the step that measures; from then on the step waits for its analysis.
-    won_at: datetime.datetime | None = None
-    #: Whether a further version was withdrawn in this pass.
-    withdrew: bool = False
+    def route(self, state: RolloutState, found: Routing, weights: Mapping[str, int]) -> Routing:
+        """Return the routing with the assignment of users.
 
-    @property
-    def reason(self) -> Reason:
-        """The reason of the condition while the step waits for it."""
-        reasons = {
-            ERROR: Reason.EXPERIMENT_ERROR,
-            str(Kind.BLOCKED): Reason.EXPERIMENT_BLOCKED,
-            str(Kind.INCONCLUSIVE): Reason.EXPERIMENT_INCONCLUSIVE,
-        }
-        return reasons.get(self.verdict, Reason.MEASURING)
+        If no pod of the version that receives them all would answer, they are split by weight: an
+        experiment must not cost the requests that the candidate answers.
+        """
+        candidate = routing.shared(state.spec.rollout, state.candidate, weights)
+        if candidate is None:
+            return found
+        services = [state.service(name) for name in weights if name != candidate.name]
+        if not any(service is not None and service.answers for service in services):
+            return found
+        header = user_assignment.header(candidate, weights[candidate.name])
+        return dataclasses.replace(found, experiment=header)
 
+    def unit(self, version: VersionObject, weight: int) -> str | None:
+        """Return that users are split, below weight 100."""
+        return None if version.status.experiment is None or weight == 100 else "users"
 
-def evaluate_experiment(
-    ctx: ReconcileContext, version: VersionObject, record: StepRecord
-) -> ExperimentResult | None:
-    """Judge what users did so far, and record it; None without an experiment."""
-    experiment = version.status.experiment
-    if experiment is None or ctx.champion is None:
+    def start(
+        self, ctx: ReconcileContext, version: VersionObject, rollout: int
+    ) -> dict[str, object]:
+        """Return the experiment with which a rollout starts."""
+        return {"experiment": user_assignment.begin(ctx, version, rollout)}
+
+    def weights(self, status: ModelVersionStatus) -> Iterable[int]:
+        """Return the weight at which the experiment decides."""
+        return () if status.experiment is None else (status.experiment.plan.weight,)
+
+    def widest(self, status: ModelVersionStatus) -> int:
+        """Return the widest share so far, so that no user goes back."""
+        phases = status.experiment.phases if status.experiment is not None else ()
+        return max((phase.weight for phase in phases), default=0)
+
+    def judge(
+        self, ctx: ReconcileContext, version: VersionObject, record: StepRecord
+    ) -> Evidence | None:
+        """Judge what users did so far, and record it; None without an experiment."""
+        experiment = version.status.experiment
+        if experiment is None or ctx.champion is None:
+            return None
+        days, before = _days(ctx, experiment), experiment
+        if not experiment.final:
+            found = dataclasses.replace(_decide(ctx, version, experiment, days), days=days)
+            experiment = experiment_record.note(ctx, version.name, found)
+        judged = _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
+        withdrew = experiment_record.withdrawn(experiment) != experiment_record.withdrawn(before)
+        return dataclasses.replace(judged, withdrew=withdrew)
+
+    def settle(self, ctx: ReconcileContext) -> None:
+        """Begin and end the phases of the users, with the decided split."""
+        user_assignment.assign_users(ctx)
+
+    def counted(self, versions: Iterable[VersionObject]) -> tuple[str, int | None] | None:
+        """Return the id of the experiment whose users decide, and the phase that lasts."""
+        for version in versions:
+            found = version.status.experiment
+            if version.status.stage is VersionStage.CANARY and found and found.phases:
+                phase = routing.running(found)
+                number = None if phase is None else phase.number
+                return None if found.final else (found.id, number)
         return None
-    days, before = _days(ctx, experiment), experiment
-    if not experiment.final:
-        found = dataclasses.replace(_decide(ctx, version, experiment, days), days=days)
-        experiment = experiment_record.note(ctx, version.name, found)
-    judged = _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
-    withdrew = experiment_record.withdrawn(experiment) != experiment_record.withdrawn(before)
-    return dataclasses.replace(judged, withdrew=withdrew)
 
 
-def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> ExperimentResult:
+def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Evidence:
     plan, verdict = experiment.plan, experiment.verdict
-    seen = ExperimentResult(
-        verdict=verdict,
+    seen = Evidence(
         message=f"experiment {experiment.id}: {verdict}: {experiment.message}",
+        reason=_REASONS.get(verdict, Reason.MEASURING),
+        remedy="Change spec.experiment and retry",
         measures=measures,
         passes=not measures and verdict not in (ERROR, Kind.BLOCKED),
         overdue=measures and days >= plan.max_days and verdict != Kind.PROMOTE,
@@ -126,7 +154,7 @@ def _decide(
             reading.body, experiment, champion.name, version.name
         )
         watermark = collected_moments.watermark(reading.body)
-        lag = lag_of(ctx, watermark)
+        lag = collected_moments.lag_of(ctx, watermark)
     except (ValueError, ArithmeticError) as problem:
         error = f"the collector's answer is not valid: {problem}"
         return experiment_record.Finding(verdict=ERROR, message=error)
@@ -175,22 +203,6 @@ def _found(
         final=decided.final,
         decision=decided,
         phases=phases,
-    )
-
-
-def lag_of(ctx: ReconcileContext, watermark: float) -> str:
-    """Return why the answer is not about now; empty if it is."""
-    lag = ctx.now.timestamp() - watermark
-    limit = MAX_LAG.total_seconds()
-    if abs(lag) <= limit:
-        return ""
-    if lag < 0:
-        return (
-            f"the collector's clock is {-lag:.0f} s ahead of the operator's: correct one of them"
-        )
-    return (
-        f"the collector has counted events only up to {lag:.0f} s ago, at most {limit:.0f} s are "
-        "accepted: check its writer, and the clocks"
     )
 
 

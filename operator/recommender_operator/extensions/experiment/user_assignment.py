@@ -9,12 +9,15 @@ versions as before.
 from __future__ import annotations
 
 import datetime
-import hashlib
 
 from recommender_contract.events import MAX_SEGMENTS
 from recommender_contract.features import Kind
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
-from recommender_operator.api.spec_experiment import ExperimentSegments, ExperimentSpec
+from recommender_operator.api.spec_experiment import (
+    ExperimentSegments,
+    ExperimentSpec,
+    ItemGroup,
+)
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_experiment import (
     LAST_PHASE,
@@ -23,11 +26,12 @@ from recommender_operator.api.version_experiment import (
     ExperimentPhase,
     ExperimentStatus,
 )
+from recommender_operator.context import routing
 from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.extensions.experiment import extra_arms
 from recommender_operator.observed import VersionObject
-from recommender_operator.rollout import extra_arms
-
-_ID_DIGITS = 8
+from recommender_operator.resources.assignment_header import Assignment, Further, Group
+from recommender_operator.rollout import collected_moments
 
 
 def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> ExperimentStatus | None:
@@ -45,13 +49,7 @@ def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> Experi
     if plan is None or ctx.champion is None or not gateway or version.spec.recalibration:
         return None
     arms = extra_arms.begin(ctx, version, plan)
-    return ExperimentStatus(id=id_of(version.uid, rollout), plan=plan, arms=arms)
-
-
-def id_of(*parts: object) -> str:
-    """Return the id by which the collector counts the users of what these parts name."""
-    text = "/".join(map(str, parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+    return ExperimentStatus(id=collected_moments.id_of(version.uid, rollout), plan=plan, arms=arms)
 
 
 def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
@@ -141,3 +139,45 @@ def _ended(phase: ExperimentPhase, now: datetime.datetime) -> ExperimentPhase:
         return phase
     seconds = measured(phase, now).total_seconds()
     return phase.model_copy(update={"until": now, "measured_seconds": seconds})
+
+
+def header(candidate: VersionObject, share: int) -> str:
+    """Return the header by which transformers assign users; empty without a phase."""
+    experiment = candidate.status.experiment
+    phase = routing.running(experiment)
+    if experiment is None or phase is None or phase.weight != share:
+        return ""
+    users = Assignment(
+        id=experiment.id,
+        phase=phase.number,
+        cap=experiment.plan.revenue_cap,
+        candidate=candidate.name,
+        percent=share,
+        segments=tuple(each.feature for each in experiment.plan.segments),
+        further=_further(experiment, phase),
+        slower_than=(
+            experiment.plan.slower_than_milliseconds if experiment.plan.watches_requests else None
+        ),
+        group=_group(experiment.plan.watched_group),
+    )
+    return users.header
+
+
+def _group(group: ItemGroup | None) -> Group | None:
+    if group is None:
+        return None
+    return Group(feature=group.feature, categories=group.categories)
+
+
+def _further(experiment: ExperimentStatus, phase: ExperimentPhase) -> tuple[Further, ...]:
+    """Return the further versions of a phase, each at its place in the plan."""
+    withdrawn = {arm.version for arm in experiment.arms if arm.withdrawn}
+    return tuple(
+        Further(
+            version=arm.version,
+            first=place * experiment.plan.weight,
+            withdrawn=arm.version in withdrawn,
+        )
+        for place, arm in enumerate(experiment.arms, start=1)
+        if arm.version in phase.arms
+    )

@@ -10,7 +10,7 @@ from scipy import stats
 
 from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.confidence_sequences import multiplier
-from recommender_operator.experiments.interleaving_preference import (
+from recommender_operator.extensions.interleaving.interleaving_preference import (
     Outcome,
     Preference,
     preference,

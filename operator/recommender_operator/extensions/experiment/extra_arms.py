@@ -8,11 +8,14 @@ pods fail, the champion answers its users, who still count as its own, so that i
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
+from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentSpec
-from recommender_operator.api.version import TERMINAL
+from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.api.version_experiment import ArmStatus, ExperimentStatus
+from recommender_operator.context.extension import Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import auxiliary_deployments
@@ -49,22 +52,47 @@ def _obstacle(ctx: ReconcileContext, name: str, candidate: VersionObject) -> str
     return None
 
 
-def deploy_extra_arms(ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
-    """Note which further versions are ready; one that is not in time is left out.
+class ExtraArms(Extension):
+    """The further versions of an experiment, which serve beside the candidate."""
 
-    A rollout that is `frozen` waits without a limit. Return whether nothing else happens in this
-    pass: for a deleted version the route is written first, which must not give the candidate more.
-    """
-    experiment = version.status.experiment
-    if experiment is None or not experiment.arms:
-        return False
-    gone = any(_is_gone(ctx, arm) for arm in experiment.arms)
-    arms = tuple(_followed(ctx, version.name, arm, frozen=frozen) for arm in experiment.arms)
-    ctx.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
-    if gone:
-        ctx.route_first()
-        ctx.requeue(_ROUTE)
-    return gone
+    def deployments(self, ctx: ReconcileContext) -> tuple[EnsureService, ...]:
+        """Return the versions that still take part; the rollout can go on without each."""
+        names = further(ctx.candidate)
+        return tuple(EnsureService(version=n, optional=True) for n in names if n in ctx.versions)
+
+    def spares(self, ctx: ReconcileContext) -> Iterable[str]:
+        """Return the versions that the spec names, which may have ended long ago."""
+        wanted = ctx.spec.experiment
+        return () if wanted is None else tuple(arm.version for arm in wanted.arms)
+
+    def prepare(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+        """Note which further versions are ready; one that is not in time is left out.
+
+        A rollout that is `frozen` waits without a limit. Return whether the pass ends with that:
+        for a deleted version the route is written first, which must not give the candidate more.
+        """
+        experiment = version.status.experiment
+        if experiment is None or not experiment.arms:
+            return False
+        gone = any(_is_gone(ctx, arm) for arm in experiment.arms)
+        arms = tuple(_followed(ctx, version.name, arm, frozen=frozen) for arm in experiment.arms)
+        ctx.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
+        if gone:
+            ctx.route_first()
+            ctx.requeue(_ROUTE)
+        return gone
+
+    def delay(
+        self, ctx: ReconcileContext, version: VersionObject, weight: int
+    ) -> datetime.timedelta | None:
+        """Let the first step wait for a further version."""
+        experiment = ctx.versions[version.name].status.experiment
+        waits = experiment is not None and any(map(_is_awaited, experiment.arms))
+        return _POLL if waits and version.status.weight == 0 else None
+
+    def describe(self, ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
+        """Return the text with what is said about the further versions."""
+        return text + described(candidate.status.experiment, candidate.status.weight)
 
 
 def _is_gone(ctx: ReconcileContext, arm: ArmStatus) -> bool:
@@ -98,18 +126,25 @@ def withdrawn(arm: ArmStatus, why: str, at: datetime.datetime) -> ArmStatus:
     return arm.model_copy(update={"withdrawn": why[:MAX_REASON], "withdrawn_at": at})
 
 
-def delay(ctx: ReconcileContext, version: VersionObject) -> bool:
-    """Return whether the first step waits for a further version."""
-    experiment = ctx.versions[version.name].status.experiment
-    waits = experiment is not None and any(map(_is_awaited, experiment.arms))
-    if not waits or version.status.weight > 0:
-        return False
-    ctx.requeue(_POLL)
-    return True
-
-
 def _is_awaited(arm: ArmStatus) -> bool:
     return arm.unready_since is not None and not arm.withdrawn
+
+
+def further(candidate: VersionObject | None) -> tuple[str, ...]:
+    """Return the further versions that the experiment of a rollout needs; none after it.
+
+    It is over once the candidate had more, even if that was withdrawn.
+    """
+    if candidate is None or candidate.status.stage is not VersionStage.CANARY:
+        return ()
+    status, experiment = candidate.status, candidate.status.experiment
+    if experiment is None or status.approved_at:
+        return ()
+    steps = (step.weight for step in status.steps)
+    widest = max([status.weight, *steps, *(phase.weight for phase in experiment.phases)])
+    if widest > experiment.plan.weight:
+        return ()
+    return tuple(arm.version for arm in experiment.arms if not arm.withdrawn)
 
 
 def described(experiment: ExperimentStatus | None, weight: int) -> str:

@@ -11,11 +11,12 @@ import datetime
 from recommender_contract.events import HELD, OTHERS
 from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
+from recommender_operator.context.extension import Extension
 from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.experiments import holdout_effect as gaining
 from recommender_operator.experiments.estimates import MIN_CONTRIBUTORS, MIN_USERS, Comparison
 from recommender_operator.experiments.plan import Phase
-from recommender_operator.observed import CollectorReading
+from recommender_operator.extensions.holdout import holdout_effect as gaining
+from recommender_operator.observed import CollectorReading, ModelObject
 from recommender_operator.resources import holdout_users
 from recommender_operator.rollout.collected_moments import read_phase, since
 
@@ -46,21 +47,30 @@ def _between(age: datetime.timedelta) -> datetime.timedelta:
     return min(EVERY, max(SOONEST, age / PART))
 
 
-def measure_holdout(ctx: ReconcileContext) -> None:
-    """Record what the measure says, if it is time."""
-    before, id_ = ctx.status.holdout, holdout_users.measure(ctx.model)
-    if id_ is None:
-        if before is not None:
-            ctx.set_status(holdout=None)
-        return
-    if before is None or before.id != id_:
-        before = HoldoutStatus(id=id_, since=ctx.now)
-    if wait := after(before, id_, ctx.now):
-        ctx.requeue(wait)
-        return
-    found = _read(ctx, before)
-    ctx.requeue(min(AGAIN, after(found, id_, ctx.now) or AGAIN))
-    ctx.set_status(holdout=found)
+class Holdout(Extension):
+    """The measure of the holdout."""
+
+    def monitor(self, ctx: ReconcileContext) -> None:
+        """Record what the measure says, if it is time."""
+        before, id_ = ctx.status.holdout, holdout_users.measure(ctx.model)
+        if id_ is None:
+            if before is not None:
+                ctx.set_status(holdout=None)
+            return
+        if before is None or before.id != id_:
+            before = HoldoutStatus(id=id_, since=ctx.now)
+        if wait := after(before, id_, ctx.now):
+            ctx.requeue(wait)
+            return
+        found = _read(ctx, before)
+        ctx.requeue(min(AGAIN, after(found, id_, ctx.now) or AGAIN))
+        ctx.set_status(holdout=found)
+
+    def measured(self, model: ModelObject, now: datetime.datetime | None) -> str | None:
+        """Return the id of the measure; None if its numbers are new enough at `now`."""
+        id_ = holdout_users.measure(model)
+        is_late = id_ is None or now is None or not after(model.status.holdout, id_, now)
+        return id_ if is_late else None
 
 
 def _read(ctx: ReconcileContext, before: HoldoutStatus) -> HoldoutStatus:

@@ -35,7 +35,7 @@ from recommender_operator.experiments.horizon import Outcome
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.experiments.segment_effects import Report, Segment
-from recommender_operator.rollout import extra_arms
+from recommender_operator.extensions.experiment import extra_arms
 
 #: Minimum time between two writes of the numbers, unless the verdict changes: an experiment takes
 #: weeks, and each write triggers another pass.

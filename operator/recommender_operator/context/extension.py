@@ -1,0 +1,161 @@
+"""The points at which a feature extends the rollout of a candidate.
+
+An extension overrides the hooks that it needs; the core walks the list of them
+(`extensions/registry.py`) and names none. A hook that is not overridden changes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from recommender_operator.actions import EnsureService
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import ModelVersionStatus, StepRecord
+from recommender_operator.observed import ModelObject, Routing, VersionObject
+
+if TYPE_CHECKING:
+    from recommender_operator.context.reconcile_context import ReconcileContext
+    from recommender_operator.context.rollout_state import RolloutState
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The result of an extension for the step in progress, beside the step's own analysis."""
+
+    message: str
+    #: The reason of AnalysisPassed while the step waits for it.
+    reason: Reason
+    #: Whether the step may pass.
+    passes: bool = False
+    #: Why the candidate is rolled back; None if it is not.
+    rolls_back: Reason | None = None
+    #: Whether the rollback protects users, so that it happens even while paused.
+    at_once: bool = False
+    #: Whether it has a deadline of its own in this step, and whether that has passed.
+    measures: bool = False
+    overdue: bool = False
+    #: When it was won in the step that measures; from then on the step waits for its analysis.
+    won_at: datetime.datetime | None = None
+    #: Advice while the step is held because it has not won.
+    remedy: str = ""
+    #: Whether it took users from a version in this pass, so that the route is written first.
+    withdrew: bool = False
+
+
+class Extension:
+    """One feature of a rollout; all hooks are optional, and their order is that of a pass."""
+
+    # --- the split of requests
+
+    def route(self, state: RolloutState, found: Routing, weights: Mapping[str, int]) -> Routing:
+        """Return the routing besides the weights, from that of the extensions before."""
+        return found
+
+    def unit(self, version: VersionObject, weight: int) -> str | None:
+        """Return what a weight is a percent of; None if of the requests."""
+        return None
+
+    def reference(self, state: RolloutState) -> str | None:
+        """Return the deployment with which a candidate is compared in the champion's place."""
+        return None
+
+    def deployments(self, ctx: ReconcileContext) -> tuple[EnsureService, ...]:
+        """Return the deployments that it needs beside champion, previous and candidate."""
+        return ()
+
+    def spares(self, ctx: ReconcileContext) -> Iterable[str]:
+        """Return the versions that it may need, so that the history keeps them."""
+        return ()
+
+    # --- a rollout
+
+    def start(
+        self, ctx: ReconcileContext, version: VersionObject, rollout: int
+    ) -> dict[str, object]:
+        """Return the fields of the status with which a rollout starts."""
+        return {}
+
+    def protect(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> None:
+        """Protect users before anything else, even of a candidate that is not ready."""
+
+    def prepare(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+        """Follow what it has beside the candidate; return whether the pass ends with that."""
+        return False
+
+    def end(
+        self, status: ModelVersionStatus, at: datetime.datetime, why: str
+    ) -> dict[str, object]:
+        """Return the fields of the status of a version that ends."""
+        return {}
+
+    # --- a phase before the first step
+
+    def begin(self, ctx: ReconcileContext, version: VersionObject) -> bool:
+        """Begin the phase; return False if there is none."""
+        return False
+
+    def runs(self, version: VersionObject) -> bool:
+        """Return whether the phase is in progress."""
+        return False
+
+    def evaluate(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+        """Evaluate the phase in progress; return whether it is over and the next one follows."""
+        return True
+
+    def has_evidence(self, version: VersionObject) -> bool:
+        """Return whether the phase has begun to judge a version."""
+        return False
+
+    # --- a step
+
+    def weights(self, status: ModelVersionStatus) -> Iterable[int]:
+        """Return the weights of its own steps."""
+        return ()
+
+    def widest(self, status: ModelVersionStatus) -> int:
+        """Return the least weight of the next step."""
+        return 0
+
+    def delay(
+        self, ctx: ReconcileContext, version: VersionObject, weight: int
+    ) -> datetime.timedelta | None:
+        """Return when to look again for what the next weight waits for; None if for nothing."""
+        return None
+
+    def enter(self, ctx: ReconcileContext, version: VersionObject, weight: int) -> None:
+        """Take part from the next weight on, for which nothing waits any more."""
+
+    def judge(
+        self, ctx: ReconcileContext, version: VersionObject, record: StepRecord
+    ) -> Evidence | None:
+        """Return its evidence about the step in progress; None if it has none."""
+        return None
+
+    # --- after the candidate, and beside it
+
+    def settle(self, ctx: ReconcileContext) -> None:
+        """Record what follows from the decided split."""
+
+    def monitor(self, ctx: ReconcileContext) -> None:
+        """Observe a model that serves, with or without a candidate."""
+
+    def counted(self, versions: Iterable[VersionObject]) -> tuple[str, int | None] | None:
+        """Return the id by which the collector counts users, and the phase with details."""
+        return None
+
+    def measured(self, model: ModelObject, now: datetime.datetime | None) -> str | None:
+        """Return the id of the collector's measure that is due at `now`."""
+        return None
+
+    # --- what users see
+
+    def describe(self, ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
+        """Return the text about a candidate's requests, replaced or extended."""
+        return text
+
+    def project(self, ctx: ReconcileContext) -> dict[str, object]:
+        """Return fields of the model's status."""
+        return {}
