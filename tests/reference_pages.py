@@ -325,11 +325,12 @@ def commands_page() -> str:
 
 
 def _parsers() -> list[argparse.ArgumentParser]:
+    from recommender_examples import command_line as examples
     from recommender_kubectl import arguments as kubectl
     from recommender_simulate import arguments as simulate
     from recommender_training.cli import main as training
 
-    return [kubectl.parser(), training.parser(), simulate.parser()]
+    return [kubectl.parser(), training.parser(), examples.parser(), simulate.parser()]
 
 
 def _command(

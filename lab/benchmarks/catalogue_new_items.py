@@ -40,6 +40,9 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lab.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
+from recommender_examples import shop
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_world import DAY_MS, START_MS, World
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import Retrieval
@@ -54,9 +57,6 @@ from recommender_training.fitted import new_items
 from recommender_training.fitted.ivf_selection import FirstStageSample
 from recommender_training.fitted.retrieval import SHOWN_ITEMS
 from recommender_training.models import item_weights, ivf_index
-from recommender_training.samples import shop
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from tests.benchmarks import schema_models
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_new_items import MAX_USERS, TOP_K, requests_at

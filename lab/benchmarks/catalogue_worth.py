@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender_examples.shop_world import World
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.samples.shop_world import World
 from recommender_training.statistics import model_metrics
 from tests.benchmarks.schema_new_items import TOP_K, odds_of, true_odds
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from recommender_examples import synthetic
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
 from recommender_training.data import schema
@@ -33,7 +34,6 @@ from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.ingestion import raw
-from recommender_training.samples import synthetic
 from recommender_training.statistics import two_samples
 from tests.benchmarks.machine import machine
 

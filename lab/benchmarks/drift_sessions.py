@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recommender_examples import movielens
 from recommender_training.artifact.reference import FeatureReader, Value, edges_of
 from recommender_training.artifact.vocabulary import content
 from recommender_training.data import item_columns
 from recommender_training.data.feature_encoding import FeatureEncoding
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_session_requests
 from recommender_training.ingestion import raw
-from recommender_training.samples import movielens
 from recommender_training.statistics.design_effect import design_effect
 
 NUMERIC = ("age", "session_length", "mean_value")

@@ -37,17 +37,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lab.benchmarks.schema_kinds_lists import Lists
 from lab.benchmarks.schema_kinds_ranker import Fitted, without
+from recommender_examples import shop
+from recommender_examples.shop_kinds import KINDS
+from recommender_examples.shop_settings import Settings
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.samples import shop
-from recommender_training.samples.shop_kinds import KINDS
-from recommender_training.samples.shop_settings import Settings
 from recommender_training.statistics import bootstrap, model_metrics
 from recommender_training.statistics.bootstrap import Resamples
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged, gaps
 from tests.benchmarks.schema_models import THREADS
-from tests.unit.recommender_training.samples.shop_logs import ingested
+from tests.unit.recommender_examples.shop_logs import ingested
 
 SEEDS = (17,)
 #: With the largest share of clicks that a shop allows, for as many clicks in half the impressions.

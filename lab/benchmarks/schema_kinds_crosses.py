@@ -33,12 +33,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lab.benchmarks.schema_kinds import IMPRESSIONS, RATE, Rows
 from lab.benchmarks.schema_kinds_lists import Lists
+from recommender_examples import shop
+from recommender_examples.shop_kinds import OUTDOOR, OUTDOORS, SATURDAY, local
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_world import CATEGORIES, World
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.models.ranker import FEATURE_VARIANCE
-from recommender_training.samples import shop
-from recommender_training.samples.shop_kinds import OUTDOOR, OUTDOORS, SATURDAY, local
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import CATEGORIES, World
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema_gap import Logged
 

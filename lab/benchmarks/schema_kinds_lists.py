@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 
 from lab.benchmarks.schema_kinds_ranker import Fitted
+from recommender_examples import shop_tables
+from recommender_examples.shop_kinds import Asked, Kinds
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_visits import FRESH_ITEM, FRESH_ITEM_DAYS
+from recommender_examples.shop_world import CATEGORIES, DAY_MS, EMBEDDING, World
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.features.prepared_data import PreparedData
-from recommender_training.samples import shop_tables
-from recommender_training.samples.shop_kinds import Asked, Kinds
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_visits import FRESH_ITEM, FRESH_ITEM_DAYS
-from recommender_training.samples.shop_world import CATEGORIES, DAY_MS, EMBEDDING, World
 from tests.benchmarks import schema_new_items
 from tests.benchmarks.schema_gap import Logged
 from tests.benchmarks.schema_models import places_in_world

@@ -31,9 +31,9 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender_examples import shop
+from recommender_examples.shop_settings import Settings
 from recommender_training.common.arrays import Doubles
-from recommender_training.samples import shop
-from recommender_training.samples.shop_settings import Settings
 from recommender_training.statistics import known_truth
 from tests.benchmarks.machine import machine
 from tests.benchmarks.schema import SEEDS, without_features

@@ -7,9 +7,10 @@ several numbers of impressions: all figures are those of the first one, and `auc
 distance to the truth for each, whichever rows were clicked (`known_truth.expected_auc`). It is not
 `auc_truth` less `auc`, which are of the clicks that happened.
 
-The package reads the shop's columns as samples/mappings/shop.json declares them. `auc_gain_low` is
-the lower end of the 95 % interval, users resampled, of its AUC minus that of the same model fitted
-without any declared feature; `new_item_ndcg_ratio` is explained in `schema_new_items.order`.
+The package reads the shop's columns as recommender_examples/mappings/shop.json declares them.
+`auc_gain_low` is the lower end of the 95 % interval, users resampled, of its AUC minus that of the
+same model fitted without any declared feature; `new_item_ndcg_ratio` is explained in
+`schema_new_items.order`.
 
 The last line is one JSON object: medians over the seeds, and the least and the most of each.
 """
@@ -32,10 +33,10 @@ import polars as pl
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender_examples import shop
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_world import DAY_MS, START_MS, World
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.samples import shop
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import DAY_MS, START_MS, World
 from recommender_training.statistics import bootstrap, known_truth
 from tests.benchmarks import schema_form, schema_new_items, schema_peer
 from tests.benchmarks.machine import machine

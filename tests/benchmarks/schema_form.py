@@ -19,10 +19,9 @@ import polars as pl
 import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
-from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.samples import shop_tables
-from recommender_training.samples.shop_visits import FRESH_ITEM_DAYS, FRESH_USER_DAYS
-from recommender_training.samples.shop_world import (
+from recommender_examples import shop_tables
+from recommender_examples.shop_visits import FRESH_ITEM_DAYS, FRESH_USER_DAYS
+from recommender_examples.shop_world import (
     ATTRIBUTE_SPREAD,
     BRAND_SPREAD,
     CLUSTER_TASTE,
@@ -39,6 +38,7 @@ from recommender_training.samples.shop_world import (
     attribute_count,
     brand_count,
 )
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from tests.benchmarks import schema_peer
 
 #: Impressions whose columns are made at a time.

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_world import DAY_MS, START_MS
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import DAY_MS, START_MS
 from recommender_training.statistics import bootstrap, known_truth
 
 #: The last days of the log: to choose with, and to test on.

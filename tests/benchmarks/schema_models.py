@@ -12,16 +12,16 @@ import numpy as np
 import polars as pl
 
 from recommender_contract import ids
+from recommender_examples.shop_world import DAY_MS, START_MS
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared_data import PreparedData, prepare_split
 from recommender_training.fitted.bundle import Bundle, probability
-from recommender_training.samples.shop_world import DAY_MS, START_MS
 from recommender_training.trainer.fit_models import fit_models
 from tests.benchmarks.schema_gap import TEST_DAYS, VALIDATION_DAYS
-from tests.unit.recommender_training.samples.shop_logs import ingested
+from tests.unit.recommender_examples.shop_logs import ingested
 
 THREADS = 1
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender_examples.shop_visits import FRESH_ITEM, FRESH_ITEM_DAYS
+from recommender_examples.shop_world import DAY_MS, World
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.samples.shop_visits import FRESH_ITEM, FRESH_ITEM_DAYS
-from recommender_training.samples.shop_world import DAY_MS, World
 from recommender_training.statistics import model_metrics
 
 TOP_K = 10

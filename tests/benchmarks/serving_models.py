@@ -54,8 +54,8 @@ def ensure(model: str) -> Path:
 
 
 def _movielens(folder: Path, **changed: Any) -> None:
+    from recommender_examples import movielens
     from recommender_training.ingestion import ingest
-    from recommender_training.samples import movielens
 
     movielens.fetch(folder / "raw")
     checked = ingest.ingest_and_check(folder / "raw", folder / "lake", kind=Format.MOVIELENS_100K)

@@ -52,7 +52,7 @@ def generate(folder: Path, rows: int, items: int) -> dict[str, Any]:
     """Write the raw files, a part at a time."""
     import polars as pl
 
-    from recommender_training.samples import synthetic
+    from recommender_examples import synthetic
 
     for kind in ("events", "users", "items"):
         (folder / "raw" / kind).mkdir(parents=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recommender_training.samples import shop as samples
+from recommender_examples import shop as samples
 from tests.cluster.settings import cache_folder
 from tests.e2e.conftest import REQUESTS_A_SECOND, NewWorld
 from tests.scenario import install, shop, stories

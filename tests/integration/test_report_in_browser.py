@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from recommender_contract.artifact import MANIFEST
 from recommender_contract.artifact import REPORT_PAGE as REPORT
+from recommender_examples import synthetic
 from recommender_training.cli import main
-from recommender_training.samples import synthetic
 from tests.integration import browser_rig, report_rig
 from tests.integration.page_checks import (
     BAD_TEXTS,

@@ -16,7 +16,10 @@ HISTORY = ROOT / "docs" / "lab" / "changes-before-0.1.0.md"
 _FENCE = re.compile(r"^( *)(```+|:::+)(.*)$")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 #: Programs whose commands in the text are checked as those in blocks are.
-PROGRAMS = ("kubectl", "helm", "recommender-training", "recommender-simulate", "curl", "pip")
+PROGRAMS = (
+    "kubectl", "helm", "recommender-training", "recommender-examples", "recommender-simulate",
+    "curl", "pip",
+)  # fmt: skip
 _MODULE = re.compile(r"^(?:python3? -m|make) \S")
 
 

@@ -72,8 +72,8 @@ ELSEWHERE = {
     ("rehearse-loop", "sleep 30"): "waits for the writer, which does not run; tests/demo",
     ("rehearse-loop", "export GATEWAY_URL="):
         "is for recommender-simulate; tests/scenario/loop.py",
-    ("training", "recommender-training fetch-movielens"):
-        "downloads; tests/unit/recommender_training/samples/test_movielens_fetch.py",
+    ("training", "recommender-examples fetch-movielens"):
+        "downloads; tests/unit/recommender_examples/test_movielens_fetch.py",
     ("distributed-training", "torchrun"):
         "tests/integration/training/test_distributed_training.py",
     ("distributed-training", "kubectl get trainjobs"):

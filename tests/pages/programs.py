@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 
 from recommender_collector.process import command_line as collector
+from recommender_examples import command_line as examples
 from recommender_kubectl import arguments as kubectl_recommender
 from recommender_serving.process import settings as serving
 from recommender_simulate import arguments as simulate
@@ -88,6 +89,7 @@ def _checks(block: Block) -> dict[str, Callable[[Sequence[str]], Iterator[str]]]
         "curl": partial(requests.curl_problems, block.page),
         "grpcurl": partial(requests.grpcurl_problems, block.page),
         "recommender-collector": partial(own, collector.build_parser, mention=mention),
+        "recommender-examples": partial(own, examples.parser, mention=mention),
         "recommender-serving": partial(own, serving.build_parser, mention=mention),
         "recommender-simulate": partial(own, simulate.parser, mention=mention),
         "recommender-training": partial(own, training.parser, mention=mention),

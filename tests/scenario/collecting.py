@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from recommender_training.samples import shop
+from recommender_examples import shop
 from tests.cluster.errors import ClusterError
 from tests.scenario import install
 from tests.scenario.kube import Manifest

@@ -86,11 +86,11 @@ def make_data(folder: pathlib.Path, items: int | None = None) -> Data:
     data = Data(folder)
     if not data.shifted_traffic.exists():
         raw = folder / "movielens"
-        training = [sys.executable, "-m", "recommender_training"]
-        run(*training, "fetch-movielens", str(raw))
+        examples = [sys.executable, "-m", "recommender_examples"]
+        run(*examples, "fetch-movielens", str(raw))
         if items is not None:
             keep_popular(raw, items)
-        run(*training, "demo-data", "--movielens", str(raw), "--output", str(folder),
+        run(*examples, "demo-data", "--movielens", str(raw), "--output", str(folder),
             "--seed", str(SEED))  # fmt: skip
     return data
 

@@ -1,7 +1,7 @@
 """Limits of connections: how many there are, and how long one may be silent.
 
-aiohttp limits the size of what it reads, and the time between two requests of a connection, but
-not the time that a client takes to send a request.
+aiohttp limits the size of what it reads, and the time until a client has sent a request, but
+neither the number of connections nor the time in which a client reads an answer.
 """
 
 from __future__ import annotations

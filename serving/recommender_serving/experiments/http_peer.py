@@ -1,21 +1,14 @@
-"""A small HTTP/1.1 client of one address, with connections that are kept.
-
-The serving image has no HTTP client that suits an event loop, and this one needs little: POST,
-answers in memory, one host. The parser is that of the server.
-"""
+"""POST to one other version by aiohttp, over connections that are kept for a bounded time."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
-import httptools
+import aiohttp
 
 MOST_BYTES = 16 * 2**20  # of an answer
-MOST_IDLE = 32  # connections that are kept
 #: Seconds. A Service assigns a pod to a connection, so an older one is not used again: pods that
 #: were added get their share. Idle ones end long before the server would close them.
 LONGEST_USE, LONGEST_IDLE = 30.0, 15.0
@@ -36,174 +29,111 @@ class PeerRefusesError(PeerError):
     """The other version is well, but refuses this request."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Response:
-    """An answer; the names of its headers are in lower case."""
+    """An answer; the names of its headers have no case."""
 
     status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-
-
-class Connection(asyncio.Protocol):
-    """One connection, for one request at a time."""
-
-    def __init__(self, closed: Callable[[Connection], None]) -> None:
-        self.born = self.used = time.monotonic()
-        self.reusable = False
-        self._closed = closed
-        self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._response = Response()
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._done: asyncio.Future[Response] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-
-    async def post(self, request: bytes) -> Response:
-        """Send a whole request and return its answer.
-
-        Raises:
-            PeerLostError: the connection ended first.
-            PeerError: what came is no answer, or is too large.
-        """
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise PeerLostError("the connection is closed")
-        self.reusable = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._response, self._parts, self._size = Response(), [], 0
-        self._done = asyncio.get_running_loop().create_future()
-        transport.write(request)
-        try:
-            return await self._done
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._done = None
-            self.used = time.monotonic()
-
-    def close(self) -> None:
-        """Close the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        """Read a part of an answer."""
-        if self._done is None:  # an answer that nobody asked for
-            self.close()
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(PeerError(f"no answer of HTTP: {error}"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End a request that waits."""
-        self.reusable = False
-        self._fail(PeerLostError(f"the connection was lost: {exc or 'closed'}"))
-        self._closed(self)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self._response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a part of the body."""
-        self._size += len(body)
-        if self._size > MOST_BYTES:
-            self._fail(PeerError(f"an answer of more than {MOST_BYTES} bytes"))
-            return
-        self._parts.append(body)
-
-    def on_message_complete(self) -> None:
-        """Give the answer to who waits for it."""
-        self._response.status = self._parser.get_status_code()
-        self._response.body = b"".join(self._parts)
-        self.reusable = self._parser.should_keep_alive()
-        if self._done is not None and not self._done.done():
-            self._done.set_result(self._response)
-
-    def _fail(self, error: PeerError) -> None:
-        if self._done is not None and not self._done.done():
-            self._done.set_exception(error)
 
 
 class HttpPeer:
     """An address. Use it in one event loop, and bound the calls by a timeout of your own."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._host = host
-        self._port = port
-        self._idle: list[Connection] = []
-
-    @property
-    def idle(self) -> int:
-        """Number of connections that wait for a request."""
-        return len(self._idle)
+        self._address = f"http://{host}:{port}"
+        self._connections: _Connections | None = None
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Post a body; a request whose connection was lost is repeated once over a new one.
 
         Raises:
             PeerLostError: the second one was lost too, or there is no connection.
-            PeerError: what came is no answer.
+            PeerError: what came is no answer, or is too large.
         """
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\n{lines}"
-            f"content-length: {len(body)}\r\n\r\n"
-        )
-        request = head.encode("latin-1") + body
+        url = self._address + path
         for left in reversed(range(TRIES)):
-            kept = self._kept() if left else None
+            connections = await self._current()
             try:
-                connection = kept or await self._opened()
-                response = await connection.post(request)
+                return await connections.post(url, headers, body)
             except PeerLostError:
-                if left:
-                    continue
-                raise
-            self._keep(connection)
-            return response
+                if self._connections is connections:
+                    await self.close()
+                if not left:
+                    raise
         raise AssertionError("the last try returns or raises")
 
-    def close(self) -> None:
-        """Close the connections that wait."""
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+    async def close(self) -> None:
+        """Close the connections: those with a request after its answer."""
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.retire()
 
-    def _kept(self) -> Connection | None:
-        """Return the connection that was used last, if it is young enough."""
-        now = time.monotonic()
-        while self._idle:
-            connection = self._idle.pop()
-            if now - connection.used < LONGEST_IDLE and now - connection.born < LONGEST_USE:
-                return connection
-            connection.close()
-        return None
+    async def _current(self) -> _Connections:
+        if self._connections is not None and self._connections.is_old:
+            await self.close()
+        if self._connections is None:
+            self._connections = _Connections()
+        return self._connections
 
-    async def _opened(self) -> Connection:
-        loop = asyncio.get_running_loop()
+
+class _Connections:
+    """A pool, which is closed when it is retired and its last request has ended.
+
+    Callers bound the requests in flight and thereby the connections.
+    """
+
+    def __init__(self) -> None:
+        self._opened = time.monotonic()
+        self._in_flight = 0
+        self._retired = False
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=LONGEST_IDLE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            auto_decompress=False,
+        )
+
+    @property
+    def is_old(self) -> bool:
+        """True if its connections are not to be used again."""
+        return time.monotonic() - self._opened >= LONGEST_USE
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Post once; see `HttpPeer.post`."""
+        self._in_flight += 1
         try:
-            _, connection = await loop.create_connection(
-                lambda: Connection(self._forget), self._host, self._port
-            )
-        except OSError as error:
-            raise PeerLostError(f"no connection to {self._host}: {error}") from error
-        return connection
+            async with self._session.post(
+                url, headers=headers, data=body, allow_redirects=False
+            ) as response:
+                return Response(response.status, response.headers, await _read(response))
+        except aiohttp.ClientConnectorError as error:
+            raise PeerLostError(f"no connection: {error}") from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            raise PeerLostError(f"the connection was lost: {error}") from error
+        except aiohttp.ClientError as error:
+            raise PeerError(f"no answer of HTTP: {error}") from error
+        finally:
+            self._in_flight -= 1
+            await self._close_unused()
 
-    def _keep(self, connection: Connection) -> None:
-        if connection.reusable and len(self._idle) < MOST_IDLE:
-            self._idle.append(connection)
-        else:
-            connection.close()
+    async def retire(self) -> None:
+        """Take no further request."""
+        self._retired = True
+        await self._close_unused()
 
-    def _forget(self, connection: Connection) -> None:
-        if connection in self._idle:
-            self._idle.remove(connection)
+    async def _close_unused(self) -> None:
+        if self._retired and not self._in_flight:
+            await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise PeerError(f"an answer of more than {MOST_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)

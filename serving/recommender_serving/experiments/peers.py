@@ -46,7 +46,7 @@ class Peer:
 
     async def close(self) -> None:
         """Close the connections."""
-        self.rest.close()
+        await self.rest.close()
         if self._channels is not None:
             await self._channels.close()
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from recommender_examples import synthetic
 from recommender_operator.api import report as operator_report
 from recommender_operator.api.spec_checks import DataChecks
 from recommender_training.cli import main
 from recommender_training.data_checks import lake_files
 from recommender_training.data_checks.policy import Checks
-from recommender_training.samples import synthetic
 
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recommender_examples import synthetic
 from recommender_serving.artifact import loader
 from recommender_training.cli import main
 from recommender_training.data import load, splits
 from recommender_training.data_checks import profile
-from recommender_training.samples import synthetic
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 

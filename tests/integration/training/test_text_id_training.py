@@ -13,11 +13,11 @@ import pytest
 
 from recommender_contract.artifact import ITEM_IDS, MANIFEST
 from recommender_contract.ids import IdKind, IdKinds
+from recommender_examples import synthetic
 from recommender_serving.artifact import loader as serving
 from recommender_training.artifact import manifest
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError
-from recommender_training.samples import synthetic
 from tests.training_fixtures import CONFIG
 
 SHAPES = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "'", "\\", "42"]

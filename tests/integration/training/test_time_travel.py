@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from recommender_examples import synthetic
 from recommender_operator.api import report as operator_report
 from recommender_training.cli import main
 from recommender_training.common import clock
 from recommender_training.data import compaction, lake, snapshots, version_content
 from recommender_training.data_checks import lake_files
-from recommender_training.samples import synthetic
 from tests.mapped_files import START, event
 from tests.snapshot_desk import Desk
 

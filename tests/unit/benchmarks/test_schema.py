@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 
+from recommender_examples import shop
 from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
-from recommender_training.samples import shop
 from tests.benchmarks import schema
 
 

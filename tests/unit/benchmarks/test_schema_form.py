@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender_training.samples.shop import Shop
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import (
+from recommender_examples.shop import Shop
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_world import (
     ATTRIBUTE_SPREAD,
     BRAND_SPREAD,
     CLUSTER_TASTE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender_training.samples.shop_settings import Settings
-from recommender_training.samples.shop_world import DAY_MS, START_MS, World
+from recommender_examples.shop_settings import Settings
+from recommender_examples.shop_world import DAY_MS, START_MS, World
 from tests.benchmarks import schema_new_items
 
 

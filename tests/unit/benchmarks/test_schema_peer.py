@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from recommender_training.samples.shop import Shop
-from recommender_training.samples.shop_settings import Settings
+from recommender_examples.shop import Shop
+from recommender_examples.shop_settings import Settings
 from tests.benchmarks import schema_peer
 
 SMALL = Settings(users=200, items=120, impressions=6000, days=6, positive_rate=0.01)

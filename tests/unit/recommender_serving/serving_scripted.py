@@ -39,7 +39,8 @@ class Scripted:
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:-2])
+        lines = (line.split(": ", 1) for line in head.split("\r\n")[1:-2])
+        headers = {name.lower(): text for name, text in lines}
         self.requests.append((headers, await reader.readexactly(int(headers["content-length"]))))
         todo = self.script.pop(0) if self.script else self.usual
         if todo == HANG:

@@ -40,7 +40,6 @@ class Command(Protocol):
 COMMANDS = (
     "init", "check", "snapshot", "snapshots", "compact", "erase", "train", "evaluate", "search",
     "run", "recalibrate", "publish", "remove", "verify", "export", "report", "measure",
-    "fetch-movielens", "synthetic", "shop", "demo-data",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from recommender_training.cli import dispatch
 from recommender_training.cli.options import Parser
 
 _EXAMPLES = """examples:
-  recommender-training fetch-movielens ml-100k
+  recommender-examples fetch-movielens ml-100k
   recommender-training run --source ml-100k --format MovieLens100K --work build/run
   recommender-training report build/run
   recommender-training check --source ml-100k --format MovieLens100K --lake lake/demo \\

@@ -44,7 +44,7 @@ class RawTable:
 
 def _shipped(name: str) -> str:
     """The text of a file of the declaration of MovieLens 100K."""
-    folder = resources.files("recommender_training") / "samples/declarations"
+    folder = resources.files("recommender_training") / "ingestion/movielens100k"
     return (folder / name).read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from tests.unit.recommender_operator.world import World
 
 HERE = Platform(collector=True, store=True, collector_namespace="shop")
 KIND = "SettingsApplied"
-DECLARED = pathlib.Path("training/recommender_training/samples/declarations/movielens100k.json")
+DECLARED = pathlib.Path("training/recommender_training/ingestion/movielens100k/movielens100k.json")
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 BY_USERS: dict[str, Any] = {
     "serving": {"impressions": 1},

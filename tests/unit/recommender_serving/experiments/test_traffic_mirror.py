@@ -134,7 +134,7 @@ async def test_a_candidate_that_is_gone_costs_no_connection_after_a_while(tmp_pa
 async def test_a_bug_ends_one_copy_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with sending(tmp_path) as of:
         of.mirror.post(
-            MirroredCall(CANDIDATE, RECEIVER, body=b""), "/v1", {"x-request-id": "\u2603"}
+            MirroredCall(CANDIDATE, RECEIVER, body=b""), "/v1", {"x-request-id": "a\nb"}
         )
         of.send()
         assert await of.counted() == {"failed": 1, "answered": 1}

@@ -110,7 +110,7 @@ async def test_a_candidate_that_is_gone_fails_no_user_over_any_protocol(tmp_path
         candidate_forwarder = both.receiver.served.service.candidate_forwarder
         assert candidate_forwarder is not None
         peer = candidate_forwarder._peers.peer(CANDIDATE)
-        peer.rest._port, peer._rpc_address = 1, "127.0.0.1:1"
+        peer.rest._address, peer._rpc_address = "http://127.0.0.1:1", "127.0.0.1:1"
         (found,) = (await predict(both, THEIRS[0], headers=HALF)).json()["predictions"]
         answer = outputs(await infer(both, THEIRS[1], HALF))
         assert found["items"] == answer["item_ids"] == ALONE

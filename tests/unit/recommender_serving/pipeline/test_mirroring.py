@@ -153,7 +153,7 @@ async def test_a_candidate_that_is_gone_fails_no_user(tmp_path: Path) -> None:
     async with shadowed(tmp_path) as both:
         peers = both.receiver.served.service.mirror._peers  # type: ignore
         peer = peers.peer("movies-11111111")
-        peer.rest._port = 1
+        peer.rest._address = "http://127.0.0.1:1"
         assert (await predict(both, 1, headers=SHADOW)).status_code == 200
         await both.settled()
         assert both.receiver.copied() == {"failed": 1}

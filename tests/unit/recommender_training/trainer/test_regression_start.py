@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_examples import shop
 from recommender_training.common.arrays import Bools
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.models.ranker import Ranker
-from recommender_training.samples import shop
 from recommender_training.statistics import effects
 from recommender_training.trainer import deep_ranker, fit, regression_start
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
@@ -21,7 +21,7 @@ from recommender_training.trainer.regression_design import (
     choose_products,
     design,
 )
-from tests.unit.recommender_training.samples.shop_logs import SMALL, ingested
+from tests.unit.recommender_examples.shop_logs import SMALL, ingested
 
 ROWS = 6_000
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender_examples.shop_settings import SLOTS, Settings
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.samples.shop_settings import SLOTS, Settings
 
 EMBEDDING = 16
 #: 2026-01-05, a Monday, in milliseconds since 1970: the first day of the log.

@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recommender_training.samples import shop
-from recommender_training.samples.shop_kinds import KINDS
-from tests.unit.recommender_training.samples.shop_logs import (
+from recommender_examples import shop
+from recommender_examples.shop_kinds import KINDS
+from tests.unit.recommender_examples.shop_logs import (
     LARGE,
     SEED,
     SMALL,

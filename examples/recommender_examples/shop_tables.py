@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.samples import shop_world
-from recommender_training.samples.shop_settings import Broken, Defect
-from recommender_training.samples.shop_visits import Visits
-from recommender_training.samples.shop_world import (
+from recommender_examples import shop_world
+from recommender_examples.shop_settings import Broken, Defect
+from recommender_examples.shop_visits import Visits
+from recommender_examples.shop_world import (
     CATEGORIES,
     DAY_MS,
     DEVICES,
@@ -23,6 +22,7 @@ from recommender_training.samples.shop_world import (
     TIERS,
     World,
 )
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 
 #: Share of clicks that lead to a purchase.
 PURCHASE_SHARE = 0.15

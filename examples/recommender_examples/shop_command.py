@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_examples import shop
+from recommender_examples.shop_settings import Broken, Defect, Drift, RawFormat, Settings
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
 from recommender_training.common.errors import InputError
-from recommender_training.samples import shop
-from recommender_training.samples.shop_settings import Broken, Defect, Drift, RawFormat, Settings
 
 _EXAMPLES = """examples:
-  recommender-training shop --out build/shop
-  recommender-training shop --out build/shop --users 100000 --items 50000 \\
+  recommender-examples shop --out build/shop
+  recommender-examples shop --out build/shop --users 100000 --items 50000 \\
       --impressions 10000000 --days 60 --positive-rate 0.002 --format JSONLines
-  recommender-training shop --out build/shop --drift price@20
-  recommender-training shop --out build/shop --broken device@24
-  recommender-training shop --out build/shop --broken brand@24 --defect WrongCategory
-  recommender-training shop --out build/shop --all-kinds
+  recommender-examples shop --out build/shop --drift price@20
+  recommender-examples shop --out build/shop --broken device@24
+  recommender-examples shop --out build/shop --broken brand@24 --defect WrongCategory
+  recommender-examples shop --out build/shop --all-kinds
 
 DIR/raw holds the log of the shop: users, items, impressions with clicks. DIR/truth holds the
 click probability of each impression; a model must not read it."""
@@ -49,6 +49,7 @@ def add(verbs: Verbs) -> None:
         )
     _add_contents(command)
     _add_changes(command)
+    command.set_defaults(run=run)
     command.add_argument("--seed", type=int, default=17)
     command.add_argument(
         "--format", choices=[*RawFormat], default=RawFormat.PARQUET, help="(default: Parquet)"

@@ -1,4 +1,4 @@
-"""`recommender-training shop`: sizes and changes reach the generator; errors are refused."""
+"""`recommender-examples shop`: sizes and changes reach the generator; errors are refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender_training.cli.main import main, parser
+from recommender_examples.command_line import main, parser
 
 SIZES = ["--users", "50", "--items", "60", "--impressions", "600", "--days", "3"]
 
@@ -69,4 +69,4 @@ def test_a_defect_without_a_broken_feature_is_refused(
 def test_help_shows_examples_of_a_shop(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["shop", "--help"])
-    assert "recommender-training shop --out build/shop --drift price@20" in capsys.readouterr().out
+    assert "recommender-examples shop --out build/shop --drift price@20" in capsys.readouterr().out

@@ -15,21 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recommender_training.common.arrays import Floats
-from recommender_training.common.errors import InputError
-from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
-from recommender_training.ingestion.mapping_argument import parse_mapping
-from recommender_training.samples import shop, shop_visits, shop_world
-from recommender_training.samples.shop_settings import (
+from recommender_examples import shop, shop_visits, shop_world
+from recommender_examples.shop_settings import (
     SLOTS,
     Broken,
     Drift,
     RawFormat,
     Settings,
 )
-from recommender_training.samples.shop_world import START_MS
-from tests.unit.recommender_training.samples.shop_logs import LARGE, SEED, SMALL, logged, of_shop
+from recommender_examples.shop_world import START_MS
+from recommender_training.common.arrays import Floats
+from recommender_training.common.errors import InputError
+from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format
+from recommender_training.ingestion.mapping_argument import parse_mapping
+from tests.unit.recommender_examples.shop_logs import LARGE, SEED, SMALL, logged, of_shop
 
 LOG = [
     "impression_id", "user_id", "item_id", "time", "session_id", "device", "page",

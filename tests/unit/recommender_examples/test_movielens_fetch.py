@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from recommender_examples import movielens
 from recommender_training.common.errors import InputError
-from recommender_training.samples import movielens
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recommender_training.common.errors import InputError
-from recommender_training.samples import shop
-from recommender_training.samples.shop_settings import (
+from recommender_examples import shop
+from recommender_examples.shop_settings import (
     DRIFTING,
     OF_IMPRESSIONS,
     OF_ITEMS,
@@ -20,8 +19,9 @@ from recommender_training.samples.shop_settings import (
     Defect,
     Drift,
 )
-from recommender_training.samples.shop_world import DAY_MS, START_MS
-from tests.unit.recommender_training.samples.shop_logs import LARGE, SEED, SMALL, day_of, logged
+from recommender_examples.shop_world import DAY_MS, START_MS
+from recommender_training.common.errors import InputError
+from tests.unit.recommender_examples.shop_logs import LARGE, SEED, SMALL, day_of, logged
 
 EVERY = {**OF_IMPRESSIONS, **OF_USERS, **OF_ITEMS}
 

@@ -40,10 +40,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recommender_training.common.arrays import Doubles
-from recommender_training.samples import shop_kinds, shop_tables, shop_visits
-from recommender_training.samples.shop_kinds import Context, Kinds
-from recommender_training.samples.shop_settings import (
+from recommender_examples import shop_kinds, shop_tables, shop_visits
+from recommender_examples.shop_kinds import Context, Kinds
+from recommender_examples.shop_settings import (
     OF_IMPRESSIONS,
     OF_ITEMS,
     OF_USERS,
@@ -51,8 +50,9 @@ from recommender_training.samples.shop_settings import (
     RawFormat,
     Settings,
 )
-from recommender_training.samples.shop_visits import Visits
-from recommender_training.samples.shop_world import World
+from recommender_examples.shop_visits import Visits
+from recommender_examples.shop_world import World
+from recommender_training.common.arrays import Doubles
 
 #: Sessions drawn at a time: about 75,000 impressions.
 CHUNK_SESSIONS = 4096
@@ -154,7 +154,7 @@ class Shop:
 
 def mapping(*, all_kinds: bool = False) -> str:
     """Return the mapping of the raw files, with every column that is known when serving."""
-    shipped = resources.files("recommender_training") / "samples/mappings/shop.json"
+    shipped = resources.files("recommender_examples") / "mappings/shop.json"
     text = shipped.read_text(encoding="utf-8")
     return shop_kinds.mapping(text) if all_kinds else text
 

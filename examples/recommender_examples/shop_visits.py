@@ -12,10 +12,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.samples import shop_world
-from recommender_training.samples.shop_settings import SLOTS
-from recommender_training.samples.shop_world import (
+from recommender_examples import shop_world
+from recommender_examples.shop_settings import SLOTS
+from recommender_examples.shop_world import (
     DAY_MS,
     DEVICES,
     PAGES,
@@ -24,6 +23,7 @@ from recommender_training.samples.shop_world import (
     TIERS,
     World,
 )
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 
 MAX_VIEWS = 8
 #: Probability that a session continues to another page.

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from recommender_examples import shop
+from recommender_examples.shop_settings import Broken, Settings
+from recommender_examples.shop_world import DAY_MS, START_MS
 from recommender_training.data.dataset import Dataset
-from recommender_training.samples import shop
-from recommender_training.samples.shop_settings import Broken, Settings
-from recommender_training.samples.shop_world import DAY_MS, START_MS
-from tests.unit.recommender_training.samples.shop_logs import SEED, SMALL, ingested
+from tests.unit.recommender_examples.shop_logs import SEED, SMALL, ingested
 
 #: The last day, which is in the test window: nothing is learned from it.
 DAY = SMALL.days - 1

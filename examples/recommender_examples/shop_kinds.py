@@ -27,10 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from recommender_examples import shop_tables
+from recommender_examples.shop_visits import Visits
+from recommender_examples.shop_world import CATEGORIES, DAY_MS, EMBEDDING, World
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.samples import shop_tables
-from recommender_training.samples.shop_visits import Visits
-from recommender_training.samples.shop_world import CATEGORIES, DAY_MS, EMBEDDING, World
 
 #: The shop's time zone; its half hour separates hours from those of UTC.
 ZONE = "Asia/Kolkata"
