@@ -1,7 +1,7 @@
 """The verdict on one step of a rollout, from counts since the start of the step.
 
 Shares (errors, fallbacks, anomalies, slow requests, missing features) fail by a test that keeps
-its level over all looks (`sequential.py`); docs/analysis.md has formulas and error rates.
+its level over all looks (`sequential.py`); docs/lab/statistics.md has formulas and error rates.
 """
 
 from __future__ import annotations

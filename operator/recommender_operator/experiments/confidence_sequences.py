@@ -12,7 +12,7 @@ import math
 
 #: Users of both arms at which the sequence is narrowest. Fixed in advance, because a choice after
 #: looking at the data would void the level. A wrong choice costs little: see
-#: docs/experiment-statistics.md.
+#: docs/lab/statistics.md.
 NARROWEST_AT = 1000
 
 
