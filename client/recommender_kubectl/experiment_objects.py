@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from dataclasses import field
+
+from recommender_contract.typed_json import at
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A metric of an experiment, over the users of both versions; differences are relative."""
 
-    name: str
+    name: str = field(metadata=at("metric"))
     role: str
     champion: float | None
     candidate: float | None
@@ -35,7 +38,7 @@ class Phase:
 class Novelty:
     """Differences of a metric on users' first day and later; `change` is of their quotient."""
 
-    name: str
+    name: str = field(metadata=at("metric"))
     first_day: float | None
     later: float | None
     change: float | None
@@ -51,7 +54,7 @@ class Segment:
 
     feature: str
     value: str
-    name: str
+    name: str = field(metadata=at("metric"))
     champion: float | None
     candidate: float | None
     difference: float | None
@@ -81,9 +84,9 @@ class Interleaving:
     """The preference of users between two versions, by clicks in lists with items of both."""
 
     id: str
-    percent: int
+    percent: int = field(metadata=at("plan.percent"))
     #: Users with a click after which a candidate that is not worse passes.
-    planned_users: int
+    planned_users: int = field(metadata=at("plan.users"))
     started_at: datetime.datetime | None
     #: Since when the candidate is not ready, so that no list is mixed.
     unmixed_since: datetime.datetime | None
@@ -108,11 +111,11 @@ class Experiment:
     """The experiment of a rollout, with the plan that it started with."""
 
     id: str
-    weight: int
-    goal: str
-    mode: str
-    min_days: float
-    max_days: float
+    weight: int = field(metadata=at("plan.weight"))
+    goal: str = field(metadata=at("plan.goal"))
+    mode: str = field(metadata=at("plan.mode"))
+    min_days: float = field(metadata=at("plan.minDays"))
+    max_days: float = field(metadata=at("plan.maxDays"))
     verdict: str
     message: str
     #: Whether nothing is measured any more: it decided, or its version has ended.

@@ -1,29 +1,31 @@
-"""The resources as this tool knows them, without the names of their fields (`fields.py`)."""
+"""The resources as this tool knows them.
+
+A field has the name of its field in the API, or names it; `fields.py` reads the others.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import field
 
+from recommender_contract.typed_json import Json, at
 from recommender_kubectl.experiment_objects import Experiment, Interleaving
-
-Json = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metric:
     """A metric of a step, judged on served traffic."""
 
-    name: str
+    name: str = field(metadata=at("metric"))
     verdict: str
     value: float | None
     low: float | None
     high: float | None
-    stable: float | None
+    stable: float | None = field(metadata=at("stableValue"))
     threshold: str
-    samples: int
+    samples: int = field(metadata=at("sampleSize"))
     message: str
 
 
@@ -31,7 +33,7 @@ class Metric:
 class Gate:
     """An offline gate of a version."""
 
-    name: str
+    name: str = field(metadata=at("metric"))
     passed: bool
     value: float | None
     low: float | None
@@ -92,21 +94,21 @@ class Version:
     trigger: str
     data: Json
     training: Json
-    stage: str
+    stage: str = "Pending"
     stage_since: datetime.datetime | None
     weight: int
     promoted_at: datetime.datetime | None
-    data_version: str | None
-    data_rows: int | None
-    code_version: str | None
-    seed: int | None
+    data_version: str | None = field(metadata=at("lineage.dataVersion"))
+    data_rows: int | None = field(metadata=at("lineage.dataRows"))
+    code_version: str | None = field(metadata=at("lineage.codeVersion"))
+    seed: int | None = field(metadata=at("lineage.seed"))
     #: The version whose network it has, with a new calibration; None if it was trained.
-    recalibrated_from: str | None
-    found_hyperparameters: Json
+    recalibrated_from: str | None = field(metadata=at("lineage.recalibratedFrom"))
+    found_hyperparameters: Json = field(metadata=at("search.hyperparameters"))
     metrics: Mapping[str, float]
     gates: tuple[Gate, ...]
-    smoke_passed: bool | None
-    smoke_message: str
+    smoke_passed: bool | None = field(metadata=at("smoke.passed"))
+    smoke_message: str = field(metadata=at("smoke.message"))
     steps: tuple[Step, ...]
     experiment: Experiment | None
     decision: Decision | None
@@ -153,7 +155,7 @@ class Condition:
     status: str
     reason: str
     message: str
-    since: datetime.datetime | None
+    since: datetime.datetime | None = field(metadata=at("lastTransitionTime"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,10 +196,10 @@ class Rollout:
 
     weights: tuple[int, ...]
     manual: bool
-    step_seconds: float
-    min_requests: int
-    deadline_seconds: float
-    on_deadline: str
+    step_seconds: float = field(metadata=at("analysis.stepSeconds"))
+    min_requests: int = field(metadata=at("analysis.minRequests"))
+    deadline_seconds: float = field(metadata=at("analysis.deadlineSeconds"))
+    on_deadline: str = field(metadata=at("analysis.onDeadline"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -212,7 +214,7 @@ class Model:
     rollback_to: str | None
     rollout: Rollout
     observed_generation: int
-    stage: str
+    stage: str = "Pending"
     champion: str | None
     candidate: str | None
     previous: str | None
@@ -221,7 +223,8 @@ class Model:
     #: Fresh deployment of the champion beside the candidate, and its part of championWeight.
     fresh_champion: str | None
     fresh_champion_weight: int | None
-    holdout: str  # what the recommender gains, in words; empty without a measure
+    #: The gain of the recommender, in words; empty without a measure.
+    holdout: str = field(metadata=at("holdout.message"))
     verdict: str | None
     last_outcome: Outcome | None
     url: str | None

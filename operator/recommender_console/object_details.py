@@ -1,6 +1,7 @@
 """Fields that the console shows and the kubectl plugin does not: names of fields are only here.
 
-As in `recommender_kubectl.fields`, whatever is absent reads as empty.
+As in `recommender_kubectl`, a field has the name of its field in the API, or names it, and
+whatever is absent reads as empty.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ import dataclasses
 import datetime
 import ipaddress
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import field
 
 from recommender_contract.api_names import COMPONENT_LABEL, JOB_KIND_LABEL, VERSION_LABEL
+from recommender_contract.typed_json import Json, at, read, read_time
 from recommender_kubectl import fields
 from recommender_kubectl.objects import Model, Version
-
-Json = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,8 @@ class SegmentLoss:
 
     name: str
     users: int
-    loss: float
-    before: float
+    loss: float = field(metadata=at("logLoss"))
+    before: float = field(metadata=at("referenceLogLoss"))
     breaches_in_a_row: int
 
 
@@ -52,7 +52,7 @@ class SegmentsOfSessions:
     """The sessions since the champion's training, compared with it inside each segment."""
 
     #: Segments that were tested, and those with too few sessions.
-    tested: int
+    tested: int = field(metadata=at("segments"))
     small: int
     until: datetime.datetime | None
     shifts: tuple[ShiftedSegment, ...]
@@ -68,11 +68,11 @@ class Drift:
 
     windows: int
     breaches_in_a_row: int
-    verdict: str
+    verdict: str = "Inconclusive"
     message: str
     effects: tuple[Effect, ...]
     #: Features that shifted, the worst first.
-    shifted: tuple[str, ...]
+    shifted: tuple[str, ...] = field(metadata=at("features"))
     window_at: datetime.datetime | None
     segments: tuple[SegmentLoss, ...] = ()
     by_segment: SegmentsOfSessions | None = None
@@ -114,19 +114,19 @@ class SeenVersion:
     """A version with all that the console shows of it."""
 
     version: Version
-    artifact_path: str
-    artifact_digest: str
+    artifact_path: str = field(metadata=at("artifact.path"))
+    artifact_digest: str = field(metadata=at("artifact.digest"))
     #: Of a training that succeeded, before or without publishing.
-    staged_path: str
-    quarantined_rows: int | None
+    staged_path: str = field(metadata=at("staged.path"))
+    quarantined_rows: int | None = field(metadata=at("lineage.quarantinedRows"))
     #: Trials of the hyperparameter search; None without one.
-    trials: int | None
+    trials: int | None = field(metadata=at("search.trials"))
     #: None if it was trained.
     recalibrated: Recalibrated | None
     #: The champion that it replaced.
     replaced: str | None
-    restarts: int
-    withdrawals: int
+    restarts: int = field(metadata=at("interruptions.restarts"))
+    withdrawals: int = field(metadata=at("interruptions.withdrawals"))
     #: False if a person asked for its decision.
     automatic: bool
     #: Limit of each metric of each step, as a number where it has one.
@@ -140,31 +140,21 @@ def read_model(body: Json) -> SeenModel:
     status = body.get("status") or {}
     return SeenModel(
         model=fields.read_model(body),
-        created_at=_time(body["metadata"].get("creationTimestamp")),
+        created_at=read_time(body["metadata"].get("creationTimestamp")),
         drift=_drift(status.get("drift") or {}),
-        asked=tuple(
-            Asked(action=one["action"], at=_time(one.get("at")), result=one.get("result", ""))
-            for one in status.get("handled", ())
-        ),
+        asked=tuple(read(Asked, one) for one in status.get("handled", ())),
     )
 
 
 def read_version(body: Json) -> SeenVersion:
     """Read a ModelVersion as the API server returns it."""
     status = body.get("status") or {}
-    artifact, search = status.get("artifact") or {}, status.get("search") or {}
-    lineage, interrupted = status.get("lineage") or {}, status.get("interruptions") or {}
-    return SeenVersion(
+    recalibration = (body.get("spec") or {}).get("recalibration")
+    return read(
+        SeenVersion,
+        status,
         version=fields.read_version(body),
-        artifact_path=artifact.get("path", ""),
-        artifact_digest=artifact.get("digest", ""),
-        staged_path=(status.get("staged") or {}).get("path", ""),
-        quarantined_rows=lineage.get("quarantinedRows"),
-        trials=search.get("trials"),
-        recalibrated=_recalibrated((body.get("spec") or {}).get("recalibration")),
-        replaced=status.get("replaced"),
-        restarts=interrupted.get("restarts", 0),
-        withdrawals=interrupted.get("withdrawals", 0),
+        recalibrated=None if recalibration is None else read(Recalibrated, recalibration),
         automatic=(status.get("decision") or {}).get("automatic", True),
         limits=tuple(_limits(step) for step in status.get("steps", ())),
         bounds=tuple(
@@ -192,30 +182,10 @@ def read_address(body: Json) -> str | None:
         return None
 
 
-def _recalibrated(body: Json | None) -> Recalibrated | None:
-    if body is None:
-        return None
-    return Recalibrated(
-        of=body["of"],
-        slope=body["slope"],
-        shift=body["shift"],
-        ratio=body["ratio"],
-        ratio_after=body["ratioAfter"],
-    )
-
-
 def _drift(body: Json) -> Drift:
-    return Drift(
-        windows=body.get("windows", 0),
-        breaches_in_a_row=body.get("breachesInARow", 0),
-        verdict=body.get("verdict", "Inconclusive"),
-        message=body.get("message", ""),
-        effects=tuple(
-            Effect(feature=one["feature"], effect=one["effect"], limit=one["limit"])
-            for one in body.get("effects", ())
-        ),
-        shifted=tuple(body.get("features", ())),
-        window_at=_time(body.get("windowAt")),
+    return read(
+        Drift,
+        body,
         segments=tuple(map(_segment, (body.get("labels") or {}).get("segments", ()))),
         by_segment=_by_segment(body.get("segments")),
     )
@@ -224,32 +194,17 @@ def _drift(body: Json) -> Drift:
 def _by_segment(body: Json | None) -> SegmentsOfSessions | None:
     if body is None:
         return None
-    return SegmentsOfSessions(
-        tested=body.get("segments", 0),
-        small=body.get("small", 0),
-        until=_time(body.get("until")),
-        shifts=tuple(
-            ShiftedSegment(
-                feature=one["feature"],
-                segment=f"{one['segment']}: {one['value']}",
-                message=one["message"],
-            )
-            for one in body.get("shifts", ())
-        ),
-        more=body.get("more", 0),
-        message=body.get("message", ""),
-    )
+    return read(SegmentsOfSessions, body, shifts=tuple(map(_shifted, body.get("shifts", ()))))
+
+
+def _shifted(body: Json) -> ShiftedSegment:
+    return read(ShiftedSegment, body, segment=f"{body['segment']}: {body['value']}")
 
 
 def _segment(body: Json) -> SegmentLoss:
     value = body.get("value")
-    return SegmentLoss(
-        name=f"{body['feature']}: {'all others' if value is None else value}",
-        users=body["users"],
-        loss=body["logLoss"],
-        before=body["referenceLogLoss"],
-        breaches_in_a_row=body.get("breachesInARow", 0),
-    )
+    name = f"{body['feature']}: {'all others' if value is None else value}"
+    return read(SegmentLoss, body, name=name)
 
 
 def _limits(step: Json) -> dict[str, float]:
@@ -258,7 +213,3 @@ def _limits(step: Json) -> dict[str, float]:
         for one in step.get("metrics", ())
         if one.get("limit") is not None
     }
-
-
-def _time(text: str | None) -> datetime.datetime | None:
-    return datetime.datetime.fromisoformat(text) if text else None

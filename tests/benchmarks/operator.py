@@ -11,8 +11,7 @@ separate socket, with small pages of counters.
     verdict_to_route  from a weight in the status of a second version to the same weight in the
                       HTTPRoute, as a watch sees both (until 2026-11-28 of first versions too, so
                       that figures from before do not compare)
-    idle              no version moves and drift is not watched: only checks of models at rest,
-                      which are no looks, and looks without changes remain
+    idle              no version moves and drift is not watched: only looks without changes remain
     watched           drift is watched: the counters of every champion are read every 15 s
     recovery          from the start of a killed operator until it has looked at every model, and
                       has answered what changed while it was away
@@ -159,15 +158,13 @@ async def _rest(
     cpu = [100 * (b.cpu - a.cpu) / (b.at - a.at) for a, b in pairs]
     first, last = marks_[0], marks_[-1]
     looks, hours = last.looks - first.looks, (last.at - first.at) / 3600
-    checks = last.checks - first.checks
     print(f"  {name}: CPU % by window {[round(value, 2) for value in cpu]}", flush=True)
     result = {
         f"{name}_cpu_percent": round(statistics.median(cpu), 2),
         f"{name}_looks_per_s": round(looks / (last.at - first.at), 2),
-        f"{name}_checks_per_s": round(checks / (last.at - first.at), 2),
     }
     steady = {
-        "reads_per_look": round((last.reads - first.reads) / max(1, looks + checks), 3),
+        "reads_per_look": round((last.reads - first.reads) / max(1, looks), 3),
         "writes_per_steady_hour": round((last.writes - first.writes) / hours),
     }
     prefix = "" if name == "idle" else f"{name}_"

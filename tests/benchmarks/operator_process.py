@@ -25,15 +25,13 @@ _REQUESTS = re.compile(
     r"recommender_operator_api_request_duration_seconds_count\{(?P<labels>[^}]*)\} (?P<value>\S+)"
 )
 LOOKS = "recommender_operator_reconcile_duration_seconds_count"
-CHECKS = "recommender_operator_rest_checks_total"
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
     """At a moment `at` in seconds: CPU seconds, memory, looks, and requests since the start.
 
-    Checks are looks at models at rest that were not needed. Reads are those of looks and checks;
-    lists and watches of caches do not count.
+    Reads are those of looks; lists and watches of caches do not count.
     """
 
     at: float
@@ -41,7 +39,6 @@ class Figures:
     rss_mib: float
     peak_mib: float
     looks: int
-    checks: int
     reads: int
     writes: int
     #: Number of requests by verb and resource.
@@ -122,7 +119,6 @@ class Operator:
             rss_mib=_kib(status, "VmRSS") / 1024,
             peak_mib=_kib(status, "VmHWM") / 1024,
             looks=count_of(page, LOOKS),
-            checks=count_of(page, CHECKS),
             reads=_sum(requests, "GET"),
             writes=_sum(requests, "POST", "PATCH", "DELETE"),
             requests=requests,

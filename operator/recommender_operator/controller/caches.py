@@ -15,9 +15,6 @@ from recommender_operator.controller.store import Store, name_of
 from recommender_operator.controller.unparsed import Place
 from recommender_operator.controller.watching import Scope, Source
 
-#: The resourceVersions of a parent and its children.
-Trace = tuple[int, ...]
-
 
 class CacheMetrics(Protocol):
     """The metrics of the caches."""
@@ -127,17 +124,6 @@ class Caches:
         """Return the informer of a kind in a namespace; None if there is none."""
         kept = self._informers.get(resource, {})
         return kept.get(None) or kept.get(namespace)
-
-    def trace(self, namespace: str, parent: str) -> Trace | None:
-        """Return a value that changes with any object of a parent; None if a cache is stale."""
-        found: list[int] = []
-        for resource in self.watched.kinds:
-            informer = self.of(resource, namespace)
-            if informer is None or not informer.current:
-                return None
-            # Between two kinds, because an object may go as another one appears.
-            found += (*informer.store.trace(namespace, parent), len(found))
-        return tuple(found)
 
     def serves(self, resource: Resource) -> bool | None:
         """Return whether the API server serves a kind; None if no cache knows."""

@@ -121,11 +121,6 @@ class Store:
                 found.append(thing)
         return found
 
-    def trace(self, namespace: str, parent: str) -> list[int]:
-        """Return the resourceVersions of the objects of a parent, without hidden ones."""
-        entries = (self.find(place) for place in self._by_parent.get((namespace, parent), ()))
-        return sorted(entry.version for entry in entries if entry is not None)
-
     def _places(self, namespace: str | None, parent: str | None) -> Iterable[Place]:
         if namespace is not None and parent is not None:
             return self._by_parent.get((namespace, parent), ())

@@ -61,9 +61,6 @@ class Metrics:
             "Readings of counters that found a drift window still filling.",
             **own,
         )
-        self.rest_checks = Counter(
-            "rest_checks", "Reconciles that were not needed, because nothing had changed.", **own
-        )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
         self.queue_working = Gauge("queue_working", "Models being reconciled.", **own)

@@ -46,7 +46,6 @@ from recommender_operator.process import instances, notification_setup
 from recommender_operator.process.instances import Release, ReleaseClaims, is_labelled
 from recommender_operator.process.settings import Settings
 from recommender_operator.reconcile.executor import Executor
-from recommender_operator.reconcile.idle_models import IdleModels
 from recommender_operator.reconcile.observer import Observer
 from recommender_operator.reconcile.reconciler import Key, Reconciler
 from recommender_operator.reconcile.retraining_limits import Retrainings
@@ -109,16 +108,7 @@ class Runtime:
             metrics=self.metrics,
         )
         self._sessions: list[aiohttp.ClientSession] = []
-        idle: IdleModels[Key] = IdleModels(
-            trace=lambda key: self._caches.trace(key.namespace, key.name),
-            longest_wait=float(settings.requeue_seconds),
-            now=now,
-            checked=self._rested,
-        )
-        self._polling: WindowPolling[Key] = WindowPolling(
-            read=self.metrics.window_readings.inc, idle=idle
-        )
-        self._retrainings: Retrainings | None = None
+        self._polling: WindowPolling[Key] = WindowPolling(read=self.metrics.window_readings.inc)
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.ExitStack()
         self._reconciler: Reconciler | None = None
@@ -257,11 +247,6 @@ class Runtime:
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
 
-    def _rested(self, key: Key) -> None:
-        self.metrics.rest_checks.inc()
-        if self._retrainings is not None:
-            self._retrainings.idle(key.namespace, key.name, self._now())
-
     def _assemble(self, kube: Kube, notifier: Notifier) -> Reconciler:
         options = self._settings.options
         traffics: dict[TrafficMode, Traffic] = {
@@ -275,12 +260,6 @@ class Runtime:
         smoke = self._opened(HttpSmokeTester.session())
         baselines = BaselineStore(kube)
         samples_of, users = self._provider(), self._users()
-        self._retrainings = Retrainings(
-            decide,
-            self._settings.retrainings_at_once,
-            self._settings.retrainings_per_day,
-            float(self._settings.requeue_seconds),
-        )
         return Reconciler(
             kube,
             observer=Observer(
@@ -305,7 +284,12 @@ class Runtime:
                 metrics=self.metrics,
                 baselines=baselines,
             ),
-            decide=self._retrainings,
+            decide=Retrainings(
+                decide,
+                self._settings.retrainings_at_once,
+                self._settings.retrainings_per_day,
+                float(self._settings.requeue_seconds),
+            ),
             metrics=self.metrics,
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),

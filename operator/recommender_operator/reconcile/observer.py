@@ -58,8 +58,6 @@ class Snapshot:
     left_services: tuple[str, ...] = ()
     #: Foreign objects and versions with the names or labels of the model's own.
     foreign: tuple[Foreign, ...] = ()
-    #: Whether pods have the model's labels whose owner is not known, or not yet.
-    strangers: bool = False
 
 
 class Observer:
@@ -113,7 +111,7 @@ class Observer:
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
         own_jobs = owned.controlled_by(jobs, uids)
-        of_jobs, serving, strangers = await self._owned_pods(model, versions, own_jobs, all_pods)
+        of_jobs, serving = await self._owned_pods(model, versions, own_jobs, all_pods)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
             named = {version.name: version for version in versions}
@@ -157,7 +155,6 @@ class Observer:
             orphans=orphans,
             left_services=view.to_adopt,
             foreign=(*others, *view.foreign, *kept.foreign),
-            strangers=strangers,
         )
 
     async def _owned_pods(
@@ -166,10 +163,8 @@ class Observer:
         versions: Sequence[VersionObject],
         jobs: Sequence[Object],
         found: Sequence[Object],
-    ) -> tuple[dict[str, list[Object]], dict[str, list[Object]], bool]:
+    ) -> tuple[dict[str, list[Object]], dict[str, list[Object]]]:
         """Return the model's pods among those found: by uid of their Job, and by version.
-
-        Also return whether there are pods without a known owner.
 
         They are read again from the API server if a Job has finished whose report is missing.
         """
@@ -180,8 +175,7 @@ class Observer:
             found = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
             owners = await self._owners.owners(model.namespace, found, known)
             of_jobs = owned.pods_of_jobs(found, owners, jobs)
-        serving = owned.serving_pods(found, owners, model.uid, versions)
-        return of_jobs, serving, len(owners) < len(found)
+        return of_jobs, owned.serving_pods(found, owners, model.uid, versions)
 
     def _lacks_a_report(
         self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]

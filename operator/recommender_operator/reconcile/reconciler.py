@@ -53,8 +53,7 @@ REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
 TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
-#: Returns whether there is something to tell, which later passes repeat.
-Notify = Callable[[ModelObject, Sequence[VersionObject]], bool]
+Notify = Callable[[ModelObject, Sequence[VersionObject]], None]
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -101,7 +100,7 @@ class Reconciler:
         polling: WindowPolling[Key],
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
-        notify: Notify = lambda _model, _versions: False,
+        notify: Notify = lambda _model, _versions: None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`longest_wait` is the maximum time between two passes, in seconds.
@@ -220,7 +219,7 @@ class Reconciler:
         snapshot = await self._observer.observe(raw, self._now())
         if await self._executor.adopt(snapshot):  # Their pods are known only after that.
             return 0.0
-        to_send = self._notify(snapshot.observed.model, snapshot.observed.versions)
+        self._notify(snapshot.observed.model, snapshot.observed.versions)
         decision = self._decide(snapshot.observed, now := self._now())
         if (answered := await self._smoke_runner.answers(snapshot, decision)) is not None:
             self._metrics.actions.labels(action=RunSmoke.__name__).inc()
@@ -248,7 +247,7 @@ class Reconciler:
             self._forget(key)
             return None
         if written:
-            self._reduce(key, snapshot, decision, to_send=to_send)
+            self._watch_window(key, snapshot, decision)
         after = decision.requeue_after
         wait = self._longest_wait if after is None else after.total_seconds()
         return min(wait, self._longest_wait if written else SOON)
@@ -277,11 +276,8 @@ class Reconciler:
             raise
         return decision, projected
 
-    def _reduce(self, key: Key, snapshot: Snapshot, decision: Decision, *, to_send: bool) -> None:
-        """Let the next passes read only what may have changed, and the counters of a window."""
-        if not to_send:
-            again = self._observer.uncached.again(snapshot.observed)
-            self._polling.idle.end_pass(key, snapshot, decision, again)
+    def _watch_window(self, key: Key, snapshot: Snapshot, decision: Decision) -> None:
+        """Let the next passes read only the counters of a window that fills."""
         window = decision.filling
         if window is None or not all(isinstance(do, SaveBaseline) for do in decision.actions):
             return

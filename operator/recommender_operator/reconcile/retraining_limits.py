@@ -89,11 +89,6 @@ class Retrainings:
             del self._models[key]
         return decision
 
-    def idle(self, namespace: str, name: str, now: datetime.datetime) -> None:
-        """Remember that a model is still there, though nothing was decided."""
-        if (model := self._models.get((namespace, name))) is not None:
-            model.looked_at = now
-
     def _would_retrain(
         self, observed: Observed, decision: Decision, now: datetime.datetime
     ) -> bool:

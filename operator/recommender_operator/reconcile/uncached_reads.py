@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from recommender_operator.adapters.counters.collector_client import ErasuresReader, NoCollector
 from recommender_operator.adapters.objects.platform import PlatformReader
@@ -17,37 +14,12 @@ from recommender_operator.observed import (
     Claim,
     CollectorReading,
     ModelObject,
-    Observed,
     Platform,
     Rival,
     VersionObject,
 )
-from recommender_operator.resources import scaled_objects
 
 Claims = Mapping[str, Claim | None]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _Asked:
-    """The answers for a model; small, because they are kept for each model at rest."""
-
-    namespace: str
-    name: str
-    claims: frozenset[str]
-    hosts: frozenset[str]
-    traffic: TrafficMode
-    workers: int
-    by_keda: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Answers:
-    """The answers, as a decision uses them."""
-
-    claims: Claims
-    rivals: tuple[Rival, ...]
-    platform: Platform
-    erasures: CollectorReading | None
 
 
 class UncachedReads:
@@ -91,52 +63,6 @@ class UncachedReads:
     async def erasures(self, model: ModelObject) -> CollectorReading:
         """Return how far the erasures of a model are."""
         return await self._erasures.erasures(model.namespace, model.name)
-
-    def again(self, observed: Observed) -> Callable[[], Awaitable[Answers]]:
-        """Return a function that reads all of it again for a model."""
-        return functools.partial(self._read, _asked(observed))
-
-    async def _read(self, asked: _Asked) -> Answers:
-        """Read all of it again.
-
-        Raises:
-            KubeError: the API server failed.
-        """
-        claims, platform, rivals, erasures = await asyncio.gather(
-            self._claims.read(asked.namespace, asked.claims),
-            self._platform.read(asked.traffic, asked.workers, by_keda=asked.by_keda),
-            self._again(asked),
-            self._erasures.erasures(asked.namespace, asked.name),
-        )
-        return Answers(claims=claims, rivals=rivals, platform=platform, erasures=erasures)
-
-    async def _again(self, asked: _Asked) -> tuple[Rival, ...]:
-        if not asked.hosts:
-            return ()
-        return await self._hosts.rivals(asked, asked.hosts, to_write=False)
-
-
-def _asked(observed: Observed) -> _Asked:
-    model = observed.model
-    return _Asked(
-        namespace=model.namespace,
-        name=model.name,
-        claims=_claims_of(model),
-        hosts=_hosts_of(model, observed.traffic.host, observed.platform),
-        traffic=model.spec.rollout.traffic,
-        workers=model.spec.training.workers,
-        by_keda=scaled_objects.wanted(model.spec.serving),
-    )
-
-
-def answers(observed: Observed) -> Answers:
-    """Return the answers to the reads of a pass."""
-    return Answers(
-        claims=observed.claims,
-        rivals=observed.rivals,
-        platform=observed.platform,
-        erasures=observed.erasures,
-    )
 
 
 def _claims_of(model: ModelObject) -> frozenset[str]:

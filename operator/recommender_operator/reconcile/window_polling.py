@@ -2,8 +2,7 @@
 
 The champion's window is checked every quarter of a minute, and is usually not full. Such a check
 reads no API objects, unless something requires a full pass: a change of any object of the model,
-a pod that does not answer or has restarted, or a deadline. After the maximum pause between passes
-it is checked whether the model is still at rest (`idle_models.py`).
+a pod that does not answer or has restarted, or a deadline.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.analysis import window_filling as filling
 from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.controller.schedule import K
-from recommender_operator.reconcile.idle_models import IdleModels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +38,10 @@ class WindowPolling(Generic[K]):
         self,
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], None] = lambda: None,
-        *,
-        idle: IdleModels[K],
     ) -> None:
         """`read` is called for each reading."""
         self._clock = clock
         self._read = read
-        self.idle = idle
         self._watched: dict[K, _Watched] = {}
         #: Models with a pass in progress, and no change since its start.
         self._unchanged: set[K] = set()
@@ -55,19 +50,16 @@ class WindowPolling(Generic[K]):
         """Require a full pass after a change."""
         self._watched.pop(key, None)
         self._unchanged.discard(key)
-        self.idle.cause(key)
 
     def clear(self) -> None:
         """Forget all windows."""
         self._watched.clear()
         self._unchanged.clear()
-        self.idle.clear()
 
     def start_pass(self, key: K) -> None:
         """Start a full pass."""
         self._watched.pop(key, None)
         self._unchanged.add(key)
-        self.idle.start_pass(key)
 
     def watch(
         self,
@@ -94,14 +86,8 @@ class WindowPolling(Generic[K]):
     async def pause(self, key: K) -> float | None:
         """Return the seconds until the next reading; None if a full pass is needed."""
         watched = self._watched.get(key)
-        if watched is None:
-            return await self.idle.pause(key)
-        if self._clock() >= watched.full_pass:
-            longer = await self.idle.pause(key)
-            if longer is None or self._watched.get(key) is not watched:
-                return None
-            watched = dataclasses.replace(watched, full_pass=self._clock() + longer)
-            self._watched[key] = watched
+        if watched is None or self._clock() >= watched.full_pass:
+            return None
         window = watched.filling
         try:
             sample = await watched.provider.sample(

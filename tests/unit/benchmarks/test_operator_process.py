@@ -8,11 +8,9 @@ from recommender_operator.metrics.operator_metrics import Metrics
 from tests.benchmarks import operator_process
 
 
-def test_checks_and_looks_are_read_from_the_page_that_the_operator_serves() -> None:
+def test_looks_are_read_from_the_page_that_the_operator_serves() -> None:
     metrics = Metrics()
-    metrics.rest_checks.inc(3)
     metrics.reconcile_seconds.observe(0.1)
     page = generate_latest(metrics.registry).decode()
-    assert operator_process.count_of(page, operator_process.CHECKS) == 3
     assert operator_process.count_of(page, operator_process.LOOKS) == 1
-    assert operator_process.count_of("", operator_process.CHECKS) == 0
+    assert operator_process.count_of("", operator_process.LOOKS) == 0

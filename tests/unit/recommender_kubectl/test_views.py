@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from recommender_kubectl import experiment_fields, fields, text
+from recommender_contract.typed_json import path_of
+from recommender_kubectl import experiment_objects, fields, objects, text
 from recommender_kubectl.console import plain
 from recommender_kubectl.text import Style
 from recommender_kubectl.views import diff, history, status, why
@@ -24,9 +26,13 @@ PIPE = Style()
 
 
 def test_every_field_that_is_read_exists_in_the_definitions() -> None:
-    sources = (pathlib.Path(str(module.__file__)) for module in (fields, experiment_fields))
-    source = "".join(each.read_text(encoding="utf-8") for each in sources)
+    source = pathlib.Path(str(fields.__file__)).read_text(encoding="utf-8")
     read = set(re.findall(r"""(?:\.get\(|\[)"(\w+)\"""", source))
+    given = set(re.findall(r"(\w+)=", source))
+    for module in (objects, experiment_objects):
+        for kind in filter(dataclasses.is_dataclass, vars(module).values()):
+            named = [each for each in dataclasses.fields(kind) if each.name not in given]
+            read |= {name for each in named for name in path_of(each)}
     defined = {"metadata", "namespace", "name", "resourceVersion", "generation"}
     defined |= {"spec", "status", "creationTimestamp", "annotations"}
     for definition in crd.render_all().values():

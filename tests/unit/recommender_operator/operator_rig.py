@@ -18,7 +18,6 @@ from recommender_operator.controller.kube import Kube
 from recommender_operator.decide import decide
 from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.reconcile.executor import Executor
-from recommender_operator.reconcile.idle_models import IdleModels, Trace
 from recommender_operator.reconcile.observer import Observer
 from recommender_operator.reconcile.reconciler import Decide, Key, Reconciler
 from recommender_operator.reconcile.smoke_runner import SmokeRunner
@@ -43,9 +42,7 @@ class Rig:
         knative: bool = False,
         users: UsersReader | None = None,
         options: Options = OPTIONS,
-        trace: Callable[[Key], Trace] = lambda _: None,
     ) -> None:
-        """Without a `trace` no model rests: each look is a whole one."""
         #: An API server in memory, unless the test brings a real one.
         self.kube = FakeKube()
         self.samples = FakeSamples()
@@ -57,8 +54,7 @@ class Rig:
         self.time = NOW
         clock: Callable[[], float] = lambda: self.time.timestamp()  # noqa: E731
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
-        idle: IdleModels[Key] = IdleModels(trace=trace, longest_wait=60.0, now=now, clock=clock)
-        self.polling: WindowPolling[Key] = WindowPolling(clock=clock, idle=idle)
+        self.polling: WindowPolling[Key] = WindowPolling(clock=clock)
         self.traffic: Traffic = (
             KnativeTraffic(port, options) if knative else GatewayTraffic(port, options, clock)
         )

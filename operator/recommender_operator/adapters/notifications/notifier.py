@@ -23,17 +23,13 @@ class Notifier:
         self._memory = SentFacts()
         self._now, self._count = tools.now, tools.count
 
-    def take_up(self, model: ModelObject, versions: Sequence[VersionObject]) -> bool:
-        """Take up what there is to send about a model. No error in it fails a pass.
-
-        Return whether there is anything, which later passes take up again if it was not sent.
-        """
+    def take_up(self, model: ModelObject, versions: Sequence[VersionObject]) -> None:
+        """Take up what there is to send about a model. No error in it fails a pass."""
         if not self._dispatchers:
-            return False
+            return
         try:
             now = self._now()
-            found = facts.of_model(model, versions, now)
-            for fact in found:
+            for fact in facts.of_model(model, versions, now):
                 for dispatcher in self._dispatchers:
                     self._offer(dispatcher, Job(model=model, fact=fact, at=now))
         except Exception as error:
@@ -41,8 +37,6 @@ class Notifier:
             logger.exception("notifications of %s/%s: %s", model.namespace, model.name, name)
             for dispatcher in self._dispatchers:
                 self._count(dispatcher.receiver.name, Result.ERROR)
-            return True
-        return bool(found)
 
     def _offer(self, dispatcher: Dispatcher, job: Job) -> None:
         receiver, fact = dispatcher.receiver, job.fact

@@ -195,14 +195,3 @@ def test_a_confirmed_drift_waits_for_room_and_says_so(full: str) -> None:
     assert world.condition("Drifted") == ("True", "Shifted")
     assert (world.status.retrain is None) == bool(full)
     assert world.message("Drifted").endswith(full or "a retraining starts")
-
-
-def test_a_model_that_rests_keeps_its_retrainings_of_the_day() -> None:
-    """Nothing is decided for an hour, but it is still there."""
-    fleet = Fleet(per_day=1)
-    fleet.settle()
-    assert fleet.look("a")
-    for _ in range(2 * GONE):
-        fleet.now += datetime.timedelta(seconds=SETTLING)
-        fleet.decide.idle(builder_inputs.model().namespace, "a", fleet.now)
-    assert not fleet.look("b")

@@ -14,9 +14,7 @@ from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.analysis import window_filling
 from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.observed import Sample
-from recommender_operator.reconcile.idle_models import IdleModels
 from recommender_operator.reconcile.window_polling import WindowPolling
-from tests.fakes.kube import NOW
 
 PODS = (PodRef(name="p", ip="10.0.0.1", ready=True),)
 WINDOW = Filling(
@@ -33,11 +31,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.requested: list[tuple[str, str, tuple[str, ...]]] = []
-        self.polling: WindowPolling[str] = WindowPolling(
-            clock=lambda: self.time,
-            read=self._count,
-            idle=IdleModels(trace=lambda _: None, longest_wait=300, now=lambda: NOW),
-        )
+        self.polling: WindowPolling[str] = WindowPolling(clock=lambda: self.time, read=self._count)
         self.meanwhile: Any = lambda: None
 
     def _count(self) -> None:
