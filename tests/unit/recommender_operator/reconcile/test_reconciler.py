@@ -140,9 +140,8 @@ async def test_each_look_hands_on_what_is_stored_of_the_model_and_its_versions()
     add_model(rig.kube)
     seen: list[tuple[str, list[str]]] = []
 
-    def notify(model: ModelObject, versions: Sequence[VersionObject]) -> bool:
+    def notify(model: ModelObject, versions: Sequence[VersionObject]) -> None:
         seen.append((model.name, [version.name for version in versions]))
-        return False
 
     rig.reconciler._notify = notify
     for _ in range(2):
