@@ -16,11 +16,11 @@ from tests.integration.page_world import World
 
 
 def adopt_definitions(world: World) -> None:
-    """Let Helm take over the CRDs, which the API server of the tests has already."""
-    names = [f"crd/{path.stem}" for path in sorted(rig.CRDS.glob("*.yaml"))]
-    rig.kubectl("label", "--overwrite", *names, "app.kubernetes.io/managed-by=Helm")
+    """Let Helm take over CRDs and policy, which the API server of the tests has already."""
+    files = ("-f", str(rig.CRDS))
+    rig.kubectl("label", "--overwrite", *files, "app.kubernetes.io/managed-by=Helm")
     rig.kubectl(
-        "annotate", "--overwrite", *names, "meta.helm.sh/release-name=recommender",
+        "annotate", "--overwrite", *files, "meta.helm.sh/release-name=recommender",
         f"meta.helm.sh/release-namespace={world.system}",
     )  # fmt: skip
 

@@ -39,15 +39,21 @@ def policies() -> Sequence[Json]:
         "metadata": {"name": NAME},
         "spec": {
             "failurePolicy": "Fail",
+            # With the defaults of the API server: its managers own the field as a whole, so that a
+            # second one, Helm beside kubectl, conflicts unless it applies what is stored.
             "matchConstraints": {
+                "matchPolicy": "Equivalent",
+                "namespaceSelector": {},
+                "objectSelector": {},
                 "resourceRules": [
                     {
                         "apiGroups": [GROUP],
                         "apiVersions": [API_VERSION],
                         "operations": ["CREATE", "UPDATE"],
                         "resources": ["recommendermodels"],
+                        "scope": "*",
                     }
-                ]
+                ],
             },
             "matchConditions": [
                 {
