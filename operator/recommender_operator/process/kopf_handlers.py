@@ -3,7 +3,7 @@
 Kopf writes nothing: no handler needs a finalizer or annotations. They would cost two writes per
 model, and Kopf would add them to models of other releases too. The informers trigger passes.
 Kopf's watch also reports deletions, and the liveness probe fails if it misses changes that passes
-have read (`controller/health.py`). What is our own instead of Kopf's, and why: ADR 0004.
+have read (`controller/health.py`). What is our own instead of Kopf's, and why: ADR 0147.
 """
 
 from __future__ import annotations
