@@ -25,7 +25,7 @@ VERBS: dict[str, flags.Flags] = {
     },
     "completion": {},
     "config": {"--current": False},
-    "create": {"-f": True, "--from-literal": True, "--duration": True},
+    "create": {"-f": True, "--from-literal": True, "--from-file": True, "--duration": True},
     "delete": {"-f": True, "-l": True, "--wait": True, "--ignore-not-found": False},
     "describe": _SHOWN,
     "explain": {},
