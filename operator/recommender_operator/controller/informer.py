@@ -99,11 +99,6 @@ class Informer:
         return self._clock() - self._contact
 
     @property
-    def current(self) -> bool:
-        """True if the first list was read and the server has responded lately."""
-        return self.synced and self.age <= self._rhythm.stale
-
-    @property
     def plural(self) -> str:
         """The kind, as in metrics."""
         return self.scope.resource.plural
@@ -134,7 +129,7 @@ class Informer:
                     f"the cache of {name} is not filled: {self._error}; the operator's account "
                     "must be allowed to list and watch this resource"
                 ) from None
-        if not self.current:
+        if self.age > self._rhythm.stale:
             raise KubeError(
                 f"the cache of {name} is {self.age:.0f} s old: {self._error}; nothing is "
                 "reconciled until the API server responds"

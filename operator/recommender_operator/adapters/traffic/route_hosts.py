@@ -12,14 +12,13 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 
 from recommender_operator.adapters.kinds import GRPC_ROUTES, HTTP_ROUTES
 from recommender_operator.api import host_names
 from recommender_operator.controller.kube import Kube
-from recommender_operator.observed import Rival
+from recommender_operator.observed import ModelObject, Rival
 from recommender_operator.resources.options import Options
 
 #: Lifetimes of the index, in seconds: for a route that keeps its host, and before a route gets a
@@ -54,20 +53,6 @@ class _Route(msgspec.Struct, gc=False):
 
     metadata: _Metadata
     spec: _Spec | None = None
-
-
-class Named(Protocol):
-    """A model, or what is kept of it."""
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +91,7 @@ class HostReader:
         self._index = _Index({}, ())
 
     async def rivals(
-        self, model: Named, hosts: Collection[str], *, to_write: bool
+        self, model: ModelObject, hosts: Collection[str], *, to_write: bool
     ) -> tuple[Rival, ...]:
         """Return the Gateway's other routes with one of the hosts, in a stable order.
 
@@ -177,7 +162,7 @@ def _indexed(rivals: Iterable[Rival]) -> _Index:
     return _Index(exact, wild)
 
 
-def _is_own(rival: Rival, model: Named) -> bool:
+def _is_own(rival: Rival, model: ModelObject) -> bool:
     return (rival.kind, rival.namespace, rival.name) == ("HTTPRoute", model.namespace, model.name)
 
 

@@ -91,7 +91,7 @@ class ExtraArms(Extension):
         return _POLL if waits and version.status.weight == 0 else None
 
     def describe(self, ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
-        """Return the text with what is said about the further versions."""
+        """Return the text, extended by the state of the further versions."""
         return text + described(candidate.status.experiment, candidate.status.weight)
 
 
