@@ -18,6 +18,8 @@ from tests.integration.page_world import World
 def adopt_definitions(world: World) -> None:
     """Let Helm take over CRDs and policy, which the API server of the tests has already."""
     files = ("-f", str(rig.CRDS))
+    # Drops the labels of another release that a test of the chart applied.
+    rig.kubectl("apply", "--server-side", "--force-conflicts", *files)
     rig.kubectl("label", "--overwrite", *files, "app.kubernetes.io/managed-by=Helm")
     rig.kubectl(
         "annotate", "--overwrite", *files, "meta.helm.sh/release-name=recommender",
