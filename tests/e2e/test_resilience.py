@@ -127,15 +127,17 @@ def test_given_a_canary_when_it_is_evicted_it_continues_and_when_it_refuses_it_i
 
 def comes_back_and_refuses(world: World, version: str) -> None:
     """Roll out a former version again, whose pods refuse requests: only the Gateway sees that."""
-    world.apply()  # The first version's configuration: it is trained, published and warm.
-    begun = world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 120)
-    assert world.status["candidate"] == version
 
     def rolled_back() -> bool:
         return bool(world.decision(version).get("outcome") == "RolledBack")
 
-    with faults.refused(world.kube.serving_pods(version)):
-        seconds = world.until("its rollback", rolled_back, 180)
+    # Pods whose probes are refused for long become unready, and are withdrawn without a verdict.
+    with faults.alone_with_operator():
+        world.apply()  # The first version's configuration: it is trained, published and warm.
+        begun = world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 120)
+        assert world.status["candidate"] == version
+        with faults.refused(world.kube.serving_pods(version)):
+            seconds = world.until("its rollback", rolled_back, 180)
     status = world.version(version)["status"]
     decision = status["decision"]
     print(f"{begun:.1f} s to the canary, {seconds:.1f} s to its end: {decision['message']}")
