@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import pytest
@@ -84,4 +85,4 @@ def test_a_gpu_is_a_limit_of_a_training_alone(server: Server) -> None:
     )
     for field, part, value, message in refused:
         body = changed(field, {part: {GPU: value}})
-        assert message in refusal(lambda body=body: server.create(body, dry_run="All"))
+        assert message in refusal(functools.partial(server.create, body, dry_run="All"))
