@@ -118,6 +118,8 @@ class ServiceState:
     unscheduled: str = ""
     #: Whether its manifest differs from the spec (replicas, resources) and is applied again.
     outdated: bool = False
+    #: Bytes of memory that it requests with its minimum number of pods.
+    requested_memory: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -55,8 +55,8 @@ SPEC: dict[str, Any] = {
     "serving": {
         "replicas": 2,
         "impressions": 1,
-        "resources": {"cpu": "100m", "memory": "1Gi"},
-        "transformerResources": {"cpu": "100m", "memory": "384Mi"},
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}},
+        "transformerResources": {"requests": {"cpu": "100m"}, "limits": {"memory": "384Mi"}},
     },
     "analysis": {"stepSeconds": 10},
 }

@@ -43,13 +43,13 @@ SMALL: dict[str, Any] = {
             "batchSize": 256,
         },
         # Users go before it.
-        "resources": {"cpu": "25m", "memory": "1536Mi"},
+        "resources": {"requests": {"cpu": "25m"}, "limits": {"memory": "1536Mi"}},
     },
     "serving": {
         # Trainings saturate the cores: a model that has just started may wait for seconds.
         "timeoutMilliseconds": 7000,
-        "resources": {"cpu": "50m", "memory": "1Gi"},
-        "transformerResources": {"cpu": "50m", "memory": "384Mi"},
+        "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}},
+        "transformerResources": {"requests": {"cpu": "50m"}, "limits": {"memory": "384Mi"}},
     },
     "analysis": {
         "stepSeconds": 10,

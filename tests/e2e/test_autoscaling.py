@@ -25,7 +25,7 @@ SCALED_SECONDS = 240.0
 
 def scaled(least: int) -> dict[str, Any]:
     # Triton takes about 4 ms of a core for a request: a quarter of its share before the spike.
-    resources = {"cpu": "150m", "memory": "1Gi"}
+    resources = {"requests": {"cpu": "150m"}, "limits": {"memory": "1Gi"}}
     autoscaling = {
         "maxReplicas": 3,
         "targetCPUUtilizationPercentage": 75,
@@ -34,7 +34,7 @@ def scaled(least: int) -> dict[str, Any]:
     }
     serving = {
         "resources": resources,
-        "transformerResources": {"cpu": "100m", "memory": "384Mi"},
+        "transformerResources": {"requests": {"cpu": "100m"}, "limits": {"memory": "384Mi"}},
         "replicas": least,
         "autoscaling": autoscaling,
     }

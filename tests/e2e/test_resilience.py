@@ -73,7 +73,9 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and
     champion: World,
 ) -> None:
     stable = champion.champion
-    starved = {"training": {"seed": 43, "backoffLimit": 0, "resources": {"memory": "200Mi"}}}
+    starved = {
+        "training": {"seed": 43, "backoffLimit": 0, "resources": {"limits": {"memory": "200Mi"}}}
+    }
     version = champion.new_version_after(lambda: champion.apply(starved))
     assert champion.until_decided(version) == "Failed", champion.describe()
     assert champion.decision(version)["reason"] == "OOMKilled", champion.decision(version)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 TRAINING = {
     "workers": 2,
     "hyperparameters": {"epochs": 8, "patience": 8, "batchSize": 256},
-    "resources": {"cpu": "100m", "memory": "2Gi"},
+    "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "2Gi"}},
 }
 
 

@@ -6,6 +6,7 @@ from recommender_operator.adapters.kinds import INFERENCE_SERVICES, REVISIONS
 from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.ownership import controller_of
+from recommender_operator.resources.requested_memory import MIN_SCALE
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
 
@@ -85,7 +86,9 @@ class FakeKServe:
                     "name": name,
                     "namespace": "team",
                     "labels": dict(predictor["labels"]),
+                    "annotations": {MIN_SCALE: str(predictor["minReplicas"])},
                 },
+                "spec": {"containers": [predictor["model"], *predictor["containers"]]},
                 "status": {"conditions": [{"type": "Ready", "status": "True" if ok else "False"}]},
             },
         )

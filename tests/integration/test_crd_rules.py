@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.api import crd
-from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec import Hyperparameters, RecommenderModelSpec
 from tests.integration.crd_rig import (
     GROUP,
     SAMPLES,
@@ -255,9 +255,11 @@ def test_the_spec_of_a_version_is_immutable(server: Server) -> None:
 def test_a_partial_value_keeps_the_other_defaults(server: Server) -> None:
     body = sample("minimal")
     body["metadata"]["name"] = "partial"
-    body["spec"]["training"] = {"resources": {"cpu": "2"}}
-    resources = server.create(body)["spec"]["training"]["resources"]
-    assert resources == {"cpu": "2", "memory": "3Gi", "gpus": 0}
+    body["spec"]["training"] = {"hyperparameters": {"epochs": 3}}
+    training = server.create(body)["spec"]["training"]
+    assert training["hyperparameters"]["epochs"] == 3
+    assert training["hyperparameters"]["embeddingDim"] == Hyperparameters().embedding_dim
+    assert training["resources"] == {"requests": {}, "limits": {}}
 
 
 def test_variants_without_weights_to_compress_are_rejected_with_the_reason(server: Server) -> None:

@@ -57,7 +57,11 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"evaluation": {"gates": [{"metric": "auc"}]}}, "spec.evaluation.gates[0]", "at least one"),
     ({"training": {"seed": -1}}, "spec.training.seed", "greater than or equal to 0"),
     ({"serving": {"replicas": 0}}, "spec.serving.replicas", "greater than or equal to 1"),
-    ({"serving": {"resources": {"memory": "lots"}}}, "spec.serving.resources.memory", "match"),
+    (
+        {"serving": {"resources": {"limits": {"memory": "lots"}}}},
+        "spec.serving.resources.limits.memory",
+        "match",
+    ),
     ({"analysis": {"provider": "Prometheus"}}, "spec.analysis", "prometheusUrl"),
     ({"training": {"hyperparameters": {"dropout": 1}}}, "hyperparameters.dropout", "less than 1"),
 ]

@@ -142,7 +142,8 @@ def dropped(given: object, taken: object, at: str = "spec") -> list[str]:
             return [at]
         pairs = zip(given, taken, strict=True)
         return [p for i, (g, t) in enumerate(pairs) for p in dropped(g, t, f"{at}[{i}]")]
-    return [] if given == taken else [at]
+    # A quantity that was given as an integer is kept as text.
+    return [] if given == taken or (isinstance(taken, str) and str(given) == taken) else [at]
 
 
 @cache

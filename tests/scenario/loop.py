@@ -56,8 +56,8 @@ HERE: Manifest = {
     "data": {"source": {"claimName": install.DATA_CLAIM}},
     "serving": {
         "timeoutMilliseconds": 7000,
-        "resources": {"cpu": "50m", "memory": "1Gi"},
-        "transformerResources": {"cpu": "50m", "memory": "384Mi"},
+        "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}},
+        "transformerResources": {"requests": {"cpu": "50m"}, "limits": {"memory": "384Mi"}},
     },
     "analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}},
 }

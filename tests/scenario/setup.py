@@ -34,7 +34,7 @@ BASE_SPEC = {
         "seed": 17,
         "hyperparameters": {"embeddingDim": 32, "epochs": 2},
         # Less than for serving: on a busy node, users have priority.
-        "resources": {"cpu": "100m"},
+        "resources": {"requests": {"cpu": "100m"}},
     },
     "evaluation": {
         "gates": [
@@ -47,8 +47,8 @@ BASE_SPEC = {
         "replicas": 1,
         # Trainings and starting pods share the cores: a model may wait for seconds.
         "timeoutMilliseconds": 3000,
-        "resources": {"cpu": "200m"},
-        "transformerResources": {"cpu": "200m"},
+        "resources": {"requests": {"cpu": "200m"}},
+        "transformerResources": {"requests": {"cpu": "200m"}},
     },
     "rollout": {"steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}]},
     "analysis": {

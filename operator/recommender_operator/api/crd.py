@@ -61,6 +61,7 @@ def recommender_model() -> Json:
         _condition_column("UpToDate", priority=1),
         _column("Verdict", ".status.verdict", priority=1),
         _column("Fresh-Weight", ".status.freshChampionWeight", kind="integer", priority=1),
+        _column("Memory", ".status.requestedMemory", priority=1),
         _column("URL", ".status.url", priority=1),
         _column("Reason", '.status.conditions[?(@.type=="Progressing")].reason', priority=1),
     ]

@@ -22,16 +22,18 @@ from recommender_operator.api import (
     rules_holdout,
     rules_lists,
     rules_pod_template,
+    rules_resources,
     rules_search,
     rules_workers,
     sub_paths,
 )
+from recommender_operator.api.spec_resources import Resources, TrainingResources
 
 #: Maximum length of a model's name; `<model>-<8>-publish-<attempt>` must fit a DNS label (63).
 MAX_MODEL_NAME = 40
-#: Rules, each an expression and a message, by path in the schema (`spec.rollout.steps`,
-#: `spec.evaluation.gates[]`; empty: the root).
-Rules = Mapping[str, Sequence[tuple[str, str]]]
+#: Rules, each an expression, a message and perhaps the expression of a better message, by path in
+#: the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root).
+Rules = Mapping[str, Sequence[rules_resources.Rule]]
 
 _FILES = (
     ("!self.split('/').exists(p, p == '..')", "files must stay inside the source: no '..'"),
@@ -185,6 +187,9 @@ RECOMMENDER_MODEL: Rules = {
         *rules_export.TRAINING,
     ),
     "spec.training.search.space": rules_search.space(),
+    **rules_resources.rules("spec.training.resources", TrainingResources),
+    **rules_resources.rules("spec.serving.resources", Resources),
+    **rules_resources.rules("spec.serving.transformerResources", Resources),
     **rules_pod_template.rules("spec.training"),
     **rules_pod_template.rules("spec.serving"),
     **rules_experiment.rules(),
@@ -255,10 +260,11 @@ def apply(schema: dict[str, Any], rules: Rules) -> None:
     Raises:
         KeyError: a path does not exist in the schema.
     """
-    for path, pairs in rules.items():
+    for path, entries in rules.items():
         node = _find(schema, path)
         node["x-kubernetes-validations"] = [
-            {"rule": rule, "message": message} for rule, message in pairs
+            dict(zip(("rule", "message", "messageExpression"), entry, strict=False))
+            for entry in entries
         ]
     for path, keys in _MAP_LISTS.items():
         section, field = path.split(".")

@@ -38,7 +38,6 @@ from recommender_operator.api.spec_gates import (
     OnFailure,
 )
 from recommender_operator.api.spec_hyperparameters import Hyperparameters
-from recommender_operator.api.spec_resources import Resources
 from recommender_operator.api.spec_rollout import (
     AnalysisSpec,
     OnDeadline,
@@ -80,7 +79,6 @@ __all__ = [
     "PromotionGate",
     "Provider",
     "RecommenderModelSpec",
-    "Resources",
     "RetrainMode",
     "ServingSpec",
     "TrafficMode",

@@ -11,7 +11,7 @@ from recommender_operator.api.spec_autoscaling import AutoscalingSpec
 from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_pod_template import PodTemplate
-from recommender_operator.api.spec_resources import TransformerResources, TritonResources
+from recommender_operator.api.spec_resources import Resources
 
 
 class CallersSpec(ApiModel):
@@ -48,7 +48,7 @@ class CacheSpec(ApiModel):
         ge=1,
         le=16384,
         description="Maximum memory of these answers in a transformer pod, in MiB; it is part of "
-        "transformerResources.memory.",
+        "transformerResources.limits.memory.",
     )
 
 
@@ -95,11 +95,16 @@ class ServingSpec(ApiModel):
         le=10000,
         description="Timeout of the model; after it the baseline answers.",
     )
-    resources: TritonResources = Field(
-        default=TritonResources(), description="Resources of the Triton container."
+    resources: Resources = Field(
+        default=Resources(),
+        description="Resources of the Triton container. By default it requests 250m of CPU and "
+        "512Mi of memory, or 384Mi and twice the graph of the version (its metric "
+        "modelMegabytes) if that is more; the limit of memory is 2Gi, or 1Gi above that request.",
     )
-    transformer_resources: TransformerResources = Field(
-        default=TransformerResources(), description="Resources of the transformer container."
+    transformer_resources: Resources = Field(
+        default=Resources(),
+        description="Resources of the transformer container. By default it requests 250m of CPU "
+        "and 256Mi of memory; the limit of memory is 1Gi.",
     )
     autoscaling: AutoscalingSpec | None = Field(
         default=None,

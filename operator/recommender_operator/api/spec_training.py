@@ -97,7 +97,9 @@ class TrainingSpec(ApiModel):
         "with new weights if absent.",
     )
     resources: TrainingResources = Field(
-        default=TrainingResources(), description="Resources of each training pod."
+        default=TrainingResources(),
+        description="Resources of each training pod. By default it requests 500m of CPU; 3Gi of "
+        "memory are request and limit.",
     )
     workers: int = Field(
         default=1,

@@ -274,6 +274,12 @@ class RecommenderModelStatus(ApiModel):
     fresh_champion_weight: int | None = Field(
         default=None, description="Its percent of requests, which are part of championWeight."
     )
+    requested_memory: str | None = Field(
+        default=None,
+        max_length=20,
+        description="Memory that the pods of all deployed versions request together, as a "
+        "quantity; autoscaling may add more. Absent if none is deployed.",
+    )
     last_outcome: LastOutcome | None = Field(
         default=None, description="Outcome of the last candidate."
     )

@@ -25,6 +25,7 @@ _KEEP = (
     "minLength",
     "maxLength",
     "required",
+    "x-kubernetes-int-or-string",
 )
 #: Maximum number of entries of a map; without it, the API server rejects CEL rules over the map
 #: as too expensive.

@@ -114,7 +114,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject, name: str) ->
 def _standard_predictor(
     model: ModelObject, version: VersionObject, options: Options, name: str
 ) -> Manifest:
-    model_container = triton(model, artifact_of(version), options)
+    model_container = triton(model, version, options)
     model_container.update(probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
     model_container["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
     model_container["ports"] = [
@@ -198,7 +198,7 @@ def knative(
     predictor = {
         **secret_files.mounted(_pods(model, serving.replicas, marks, options), model, options),
         **autoscaling.knative(serving),
-        "model": triton(model, artifact, options),
+        "model": triton(model, version, options),
         "initContainers": [verifier(artifact, model.spec.serving, options)],
         "containers": [container],
     }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import Resources, TrainingSpec
+from recommender_operator.api.spec import TrainingSpec
 from recommender_operator.api.spec_pod_template import PodTemplate
+from recommender_operator.api.spec_resources import Resources
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
-from recommender_operator.resources import job_commands, labels, names, pod_template, security
+from recommender_operator.resources import (
+    container_resources,
+    job_commands,
+    labels,
+    names,
+    pod_template,
+    security,
+)
 from recommender_operator.resources.folder_preparation import PREPARE, prepare
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
@@ -24,8 +30,6 @@ OF_A_MODEL = (JobKind.REMOVE, JobKind.SNAPSHOT)
 TTL_SECONDS = 3600
 #: Makes the kubelet change the group of a volume's files once.
 _FS_GROUP = {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
-#: Resources of a Job that only reads, moves or removes files.
-SMALL = Resources(cpu="100m", memory="1Gi")
 
 
 def job(
@@ -89,11 +93,18 @@ def job(
     }
 
 
-def _resources(training: TrainingSpec, kind: JobKind) -> Resources:
+def _resources(training: TrainingSpec, kind: JobKind) -> Manifest:
     """Return the resources of a container; a recalibration holds a model, and computes little."""
-    if kind is JobKind.RECALIBRATE:
-        return Resources(cpu=SMALL.cpu, memory=training.resources.memory)
-    return training.resources if kind is JobKind.TRAIN else SMALL
+    small = container_resources.of_container(Resources(), container_resources.SMALL)
+    if kind not in (JobKind.TRAIN, JobKind.RECALIBRATE):
+        return small
+    trains = container_resources.of_container(training.resources, container_resources.TRAINING)
+    if kind is JobKind.TRAIN:
+        return trains
+    return {
+        "requests": {**small["requests"], "memory": trains["requests"]["memory"]},
+        "limits": {"memory": trains["limits"]["memory"]},
+    }
 
 
 def _placed(model: ModelObject, kind: JobKind) -> PodTemplate | None:
@@ -133,7 +144,7 @@ def _pod(
     kind: JobKind,
     inputs: Mapping[str, str],
     command: list[str],
-    resources: Resources,
+    resources: Manifest,
     options: Options,
     *,
     fs_group: bool,
@@ -162,9 +173,9 @@ def _pod(
 
 
 def _container(
-    command: list[str], resources: Resources, mounts: list[Manifest], options: Options
+    command: list[str], resources: Manifest, mounts: list[Manifest], options: Options
 ) -> Manifest:
-    threads = str(threads_for(resources))
+    threads = str(container_resources.threads_for(resources))
     return {
         "name": CONTAINER,
         "image": options.training_image,
@@ -176,19 +187,9 @@ def _container(
             {"name": "POLARS_MAX_THREADS", "value": threads},
             {"name": "HOME", "value": "/tmp"},  # noqa: S108
         ],
-        "resources": security.resources(resources),
+        "resources": resources,
         "securityContext": security.container_security(),
         "terminationMessagePath": job_commands.REPORT,
         "terminationMessagePolicy": "File",
         "volumeMounts": mounts,
     }
-
-
-def threads_for(resources: Resources) -> int:
-    """Return the number of threads for a container: its CPU limit or request, rounded up."""
-    text = resources.cpu_limit or resources.cpu
-    number = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(m?)", text)
-    if number is None:
-        return 1
-    cores = float(number[1]) / (1000 if number[2] else 1)
-    return max(1, math.ceil(cores))

@@ -1,16 +1,12 @@
-"""Common fields of the operator's pods: resources and the restricted Pod Security Standard."""
+"""Common fields of the operator's pods: the restricted Pod Security Standard, volumes, secrets."""
 
 from __future__ import annotations
 
-from recommender_operator.api.spec import Resources
-from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
 #: User and group of the training and serving images.
 USER = 65532
-#: Resource name of NVIDIA's device plugin.
-GPU = "nvidia.com/gpu"
 
 
 def container_security(*, user: int | None = USER, read_only: bool = True) -> Manifest:
@@ -31,19 +27,6 @@ def container_security(*, user: int | None = USER, read_only: bool = True) -> Ma
     if read_only:
         context["readOnlyRootFilesystem"] = True
     return context
-
-
-def resources(wanted: Resources) -> Manifest:
-    """Return requests and limits: the memory limit equals the request, the CPU limit is optional.
-
-    A GPU is only in the limits, as Kubernetes requires for extended resources.
-    """
-    limits = {"memory": wanted.memory}
-    if wanted.cpu_limit is not None:
-        limits["cpu"] = wanted.cpu_limit
-    if isinstance(wanted, TrainingResources) and wanted.gpus:
-        limits[GPU] = str(wanted.gpus)
-    return {"requests": {"cpu": wanted.cpu, "memory": wanted.memory}, "limits": limits}
 
 
 def empty_dir(name: str, size_limit: str) -> Manifest:

@@ -7,6 +7,7 @@ from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     collector_keys,
+    container_resources,
     secret_files,
     security,
     transformer_env,
@@ -48,18 +49,28 @@ def artifact_of(version: VersionObject) -> Artifact:
     return artifact
 
 
-def triton(model: ModelObject, artifact: Artifact, options: Options) -> Manifest:
-    """Return Triton's container, as the `model` of a predictor."""
-    claim = model.spec.storage.claim_name
+def triton(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
+    """Return Triton's container, as the `model` of a predictor.
+
+    Raises:
+        NotPublishedError: the version has no artifact.
+    """
+    claim, artifact = model.spec.storage.claim_name, artifact_of(version)
+    default = container_resources.of_triton(version.status.metrics)
     return {
         "modelFormat": {"name": "pytorch"},
         "runtime": options.triton_runtime,
         "protocolVersion": "v2",
         "storageUri": f"pvc://{claim}/{artifact.path}/repository",
-        "resources": security.resources(model.spec.serving.resources),
+        "resources": container_resources.of_container(model.spec.serving.resources, default),
         # The runtime defines user and root file system: Triton's images differ.
         "securityContext": security.container_security(user=None, read_only=False),
     }
+
+
+def _of_transformer(serving: ServingSpec) -> Manifest:
+    wanted = serving.transformer_resources
+    return container_resources.of_container(wanted, container_resources.TRANSFORMER)
 
 
 def _artifact_mount(path: str) -> Manifest:
@@ -74,7 +85,7 @@ def verifier(artifact: Artifact, serving: ServingSpec, options: Options) -> Mani
         "image": options.serving_image,
         "imagePullPolicy": options.image_pull_policy,
         "command": ["recommender-serving", "verify", "/artifact", "--digest", artifact.digest],
-        "resources": security.resources(serving.transformer_resources),
+        "resources": _of_transformer(serving),
         "securityContext": security.container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -108,7 +119,7 @@ def transformer(
             "--grpc-port", str(GRPC_PORT),
         ],
         "env": transformer_env.variables(model, version, options),
-        "resources": security.resources(serving.transformer_resources),
+        "resources": _of_transformer(serving),
         "securityContext": security.container_security(),
         "volumeMounts": [
             _artifact_mount(artifact.path),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.quantities import mebibytes
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
@@ -41,6 +44,7 @@ def project_status(ctx: ReconcileContext) -> None:
         candidate=name,
         champion_weight=ctx.desired_weights.get(champion.name, 0) if champion else None,
         candidate_weight=ctx.desired_weights.get(name, 0) if name else None,
+        requested_memory=_requested_memory(ctx),
         last_outcome=_last_outcome(ctx),
         verdict=_verdict(subject),
         url=_host(ctx),
@@ -67,6 +71,11 @@ def _stage(ctx: ReconcileContext) -> Stage:
         return Stage.SERVING
     wanted = ctx.versions.get(ctx.desired)
     return Stage.PENDING if wanted is None else Stage.FAILED
+
+
+def _requested_memory(ctx: ReconcileContext) -> str | None:
+    requested = sum(each.requested_memory for each in ctx.observed.services.values())
+    return mebibytes(Decimal(requested)) if requested else None
 
 
 def _last_outcome(ctx: ReconcileContext) -> LastOutcome | None:

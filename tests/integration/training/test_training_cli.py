@@ -25,7 +25,7 @@ ended = main.main(sys.argv[1:])
 heavy = {"torch", "torch._dynamo", "torch._inductor", "sympy", "optuna"}
 print(ended, *sorted(heavy & {*sys.modules}))
 """
-CONFIG = '{"algorithm": "LogisticRegression", "seed": 3, "resources": {"cpu": "1"}}'
+CONFIG = '{"algorithm": "LogisticRegression", "seed": 3, "resources": {"limits": {"cpu": "1"}}}'
 
 
 def run(tmp_path: Path, *arguments: object) -> tuple[int, dict[str, Any]]:

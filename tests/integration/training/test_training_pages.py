@@ -22,7 +22,7 @@ from tests.mapped_files import event, write
 from tests.pages.shell import commands
 
 TINY = (
-    '"resources": {"cpu": "1"}, '
+    '"resources": {"limits": {"cpu": "1"}}, '
     '"hyperparameters": {"epochs": 1, "embeddingDim": 4, "batchSize": 512'
 )
 SHORT = '"trials": 1, "folds": 1, "seeds": 1, "space": {"dropout": {}}'

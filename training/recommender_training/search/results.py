@@ -26,7 +26,8 @@ def best(outcomes: Sequence[Outcome]) -> Outcome:
         "SearchFailed",
         f"none of {len(outcomes)} trials was completed: {counts['diverged']} diverged (narrow "
         f"search.space.learningRate), {counts['failed']} died with their process (raise "
-        "training.resources.memory or lower search.parallelism); search.seconds may be too short",
+        "training.resources.limits.memory or lower search.parallelism); search.seconds may be "
+        "too short",
     )
 
 

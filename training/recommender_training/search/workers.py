@@ -120,7 +120,7 @@ def _supervise(path: Path, plan: Plan, factory: Factory, study: Study) -> None:
                     raise RuntimeError(
                         f"a worker of the search ended with {process.exitcode} outside a trial; "
                         "its output is above (-9: out of memory, raise "
-                        "training.resources.memory or lower search.parallelism)"
+                        "training.resources.limits.memory or lower search.parallelism)"
                     )
                 say(f"search: a worker ended with {process.exitcode}; starting another")
                 start()

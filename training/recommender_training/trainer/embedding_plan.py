@@ -143,7 +143,7 @@ class EmbeddingPlan:
         if most is not None and self.peak > most * _MEGABYTE:
             raise self._too_large(
                 f"hyperparameters.maxEmbeddingMegabytes={most}",
-                "raise it together with training.resources.memory",
+                "raise it together with training.resources.limits.memory",
             )
         if limit is not None and self.peak + self.histories > limit:
             beside = f" beside {self._of_histories}" if self.histories else ""
@@ -151,11 +151,12 @@ class EmbeddingPlan:
                 raise InputError(
                     "EmbeddingsTooLarge",
                     f"{self._of_histories} need more than the {_megabytes(limit)} MB of memory of "
-                    "this container: raise training.resources.memory, or shorten data.window.days",
+                    "this container: raise training.resources.limits.memory, or shorten "
+                    "data.window.days",
                 )
             raise self._too_large(
                 f"the {_megabytes(limit)} MB of memory of this container{beside}",
-                "raise training.resources.memory"
+                "raise training.resources.limits.memory"
                 + (", shorten data.window.days" if self.histories else ""),
             )
 

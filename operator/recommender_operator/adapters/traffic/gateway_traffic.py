@@ -37,6 +37,7 @@ from recommender_operator.resources import (
     inference_service,
     labels,
     network_policies,
+    requested_memory,
 )
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
@@ -239,6 +240,7 @@ def _services(
                 or not is_kept_with_model(service, subject.model)
                 # The operator may have died between the service and what it owns.
                 or lacking(version, service),
+                requested_memory=requested_memory.of_service(service),
             )
         elif metadata["name"] in subject.versions:
             others.append(foreign(KINDS[INFERENCE_SERVICES], service))

@@ -52,6 +52,7 @@ from recommender_operator.resources import (
     inference_service,
     labels,
     network_policies,
+    requested_memory,
 )
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import foreign, is_the_same, owned_by
@@ -113,6 +114,9 @@ class KnativeTraffic:
                 condition=condition_of(view, revision),
                 pods=subject.pods.get(version, ()),
                 outdated=on_top and outdated,
+                requested_memory=requested_memory.of_revision(revision)
+                if revision is not None
+                else requested_memory.of_service(view.service),
             )
         retiring = view.annotations.get(RETIRING)
         if retiring and retiring not in services:

@@ -168,6 +168,7 @@ def service_state(
     pods: Sequence[Object],
     components: Sequence[Component] = (),
     outdated: bool,
+    requested_memory: int,
 ) -> ServiceState:
     """Return the state of a version's service, with pods of these components, or of one kind.
 
@@ -201,6 +202,7 @@ def service_state(
         disrupted=not ready and any(map(podrestarts.disrupted, lacking or [pods])),
         unscheduled=podstates.unscheduled(pods),
         outdated=outdated,
+        requested_memory=requested_memory,
     )
 
 

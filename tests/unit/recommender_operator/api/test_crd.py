@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.api import crd, rules
-from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec import Hyperparameters, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.structural import structural
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
@@ -46,7 +46,7 @@ ALL_NODES = [
 
 def unstructural(node: Json) -> Iterator[str]:
     """Yield what a structural schema may not have."""
-    if "type" not in node:
+    if ("type" in node) is node.get("x-kubernetes-int-or-string", False):
         yield "no type"
     yield from FORBIDDEN & node.keys()
     if node.get("additionalProperties") is False:
@@ -63,13 +63,13 @@ def unbounded(node: Json) -> Iterator[str]:
     for name, child in node.get("properties", {}).items():
         if name != "metadata" and not child.get("description"):
             yield f"no description of {name}"
-    if node["type"] == "array" and node.get("maxItems", 101) > 100:
+    if node.get("type") == "array" and node.get("maxItems", 101) > 100:
         yield "maxItems"
     if "additionalProperties" in node and node.get("maxProperties", 101) > 100:
         yield "maxProperties"
     bounded = {"enum", "format", "maxLength"} & node.keys()
     described = node.get("description", "").startswith(("Version of the", "Always "))
-    if node["type"] == "string" and not bounded and not described:
+    if node.get("type", "string") == "string" and not bounded and not described:
         yield "maxLength"
 
 
@@ -84,6 +84,8 @@ def test_every_node_is_structural_described_and_bounded(problems: Problems) -> N
     ("node", "found"),
     [
         ({"title": "x"}, {"no type", "title"}),
+        ({"x-kubernetes-int-or-string": True}, set()),
+        ({"type": "string", "x-kubernetes-int-or-string": True}, {"no type"}),
         ({"type": "integer", "exclusiveMinimum": 0}, {"exclusiveMinimum"}),
         ({"type": "object", "additionalProperties": False}, {"additionalProperties"}),
         (
@@ -104,6 +106,7 @@ def test_what_is_not_structural_is_found(node: Json, found: set[str]) -> None:
         ({"type": "array", "maxItems": 101}, {"maxItems"}),
         ({"type": "object", "additionalProperties": {}}, {"maxProperties"}),
         ({"type": "string"}, {"maxLength"}),
+        ({"x-kubernetes-int-or-string": True}, {"maxLength"}),
         ({"type": "string", "maxLength": 9}, set()),
     ],
 )
@@ -119,9 +122,9 @@ def test_an_exclusive_bound_has_the_boolean_form() -> None:
 
 def test_defaults_of_the_schema_are_those_of_the_models() -> None:
     def fill(value: Any, schema: Json) -> Any:
-        if schema["type"] == "array" and isinstance(value, list):
+        if schema.get("type") == "array" and isinstance(value, list):
             return [fill(item, schema["items"]) for item in value]
-        if schema["type"] != "object" or not isinstance(value, dict):
+        if schema.get("type") != "object" or not isinstance(value, dict):
             return value
         filled = dict(value)
         for name, child in schema.get("properties", {}).items():
@@ -143,10 +146,10 @@ def test_a_partial_value_keeps_the_other_defaults() -> None:
     requested = {
         "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
-        "training": {"resources": {"cpu": "2"}},
+        "training": {"hyperparameters": {"epochs": 3}},
     }
-    resources = RecommenderModelSpec.model_validate(requested).training.resources
-    assert (resources.cpu, resources.memory) == ("2", "3Gi")
+    found = RecommenderModelSpec.model_validate(requested).training.hyperparameters
+    assert (found.epochs, found.embedding_dim) == (3, Hyperparameters().embedding_dim)
 
 
 @pytest.mark.parametrize("model", [RecommenderModelStatus, ModelVersionStatus])

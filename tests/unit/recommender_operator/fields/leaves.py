@@ -21,10 +21,9 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "servedAs": ("2", "true"),
     "start": ("0 7 * * *",),
     "end": ("0 23 * * *",),
-    "cpu": ("3", "2500m"),
-    "memory": ("7Gi",),
-    "cpuLimit": ("9",),
 }
+#: Maps to try, by name of the field.
+MAPS: Mapping[str, Json] = {"requests": {"cpu": "9m"}, "limits": {"memory": "7Gi"}}
 #: Of an object whose fields the schema leaves to the operator.
 OPEN = "x-kubernetes-preserve-unknown-fields"
 _COMMON = ("other", "another/*.csv", "shop-9", ";", "'", "movies-00000009")
@@ -112,7 +111,7 @@ def _candidates(name: str, node: Json, now: Any) -> Iterator[Any]:
         yield from ([*had, *added[:1]], added[:1], had[:-1])
         yield from ([value] for value in added[1:])
     elif node["type"] == "object":
-        yield {**(now or {}), "team.example/field": "other"}
+        yield {**(now or {}), **MAPS.get(name, {"team.example/field": "other"})}
     elif node.get("format") == "date-time":
         yield "2026-02-03T04:05:06Z"
     elif "data" in name.lower() or name == "version":

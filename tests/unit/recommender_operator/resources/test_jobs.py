@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.api.spec import Resources
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs
@@ -183,13 +182,3 @@ def test_the_training_job_gets_the_champions_artifact_if_there_is_one_to_compare
     options += ["--previous-artifact", "/store/artifacts/movies/cd",
                 "--previous-digest", before["previous_digest"]]  # fmt: skip
     assert [word for word in command(inputs | champion | before) if word not in alone] == options
-
-
-@pytest.mark.parametrize(
-    ("cpu", "limit", "threads"),
-    [("500m", None, 1), ("2", None, 2), ("1500m", None, 2), ("1", "4", 4), ("0.5", None, 1)],
-)
-def test_a_job_uses_as_many_threads_as_it_has_cores(
-    cpu: str, limit: str | None, threads: int
-) -> None:
-    assert jobs.threads_for(Resources(cpu=cpu, cpu_limit=limit)) == threads

@@ -69,7 +69,7 @@ def test_a_worker_is_the_pod_that_trains_alone_with_its_rank() -> None:
 
 
 def test_only_training_pods_request_a_gpu() -> None:
-    wanted = {"resources": TrainingResources(gpus=1)}
+    wanted = {"resources": TrainingResources(limits={"nvidia.com/gpu": "1"})}
     other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
     other |= {"source_path": "artifacts/movies/00", "source_digest": DIGEST}
     owner, alone = (

@@ -110,7 +110,7 @@ def test_a_plan_beyond_the_setting_names_field_value_table_and_remedy() -> None:
     assert error.value.reason == "EmbeddingsTooLarge"
     for text in (
         "maxEmbeddingMegabytes=100", "items of the ranker", "1000000 rows of 64",
-        "training.resources.memory", "hyperparameters.embeddingDim (64)",
+        "training.resources.limits.memory", "hyperparameters.embeddingDim (64)",
         "hyperparameters.minIdEvents",
     ):  # fmt: skip
         assert text in str(error.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recommender_operator.adapters.kinds import INFERENCE_SERVICES
+from recommender_operator.api.quantities import MEBIBYTE
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod
@@ -28,6 +29,7 @@ async def test_a_service_is_ready_if_kserve_reports_it_and_a_pod_of_each_compone
     assert (state.ready, state.ready_pods, state.outdated) == (True, 1, False)
     assert state.answers
     assert state.uid
+    assert state.requested_memory == 1536 * MEBIBYTE
 
 
 @pytest.mark.parametrize("lost", list(Component))

@@ -13,6 +13,7 @@ from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES, NET
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.traffic_port import Subject, TrafficError, TrafficView
+from recommender_operator.api.quantities import MEBIBYTE
 from recommender_operator.api.version import VersionStage
 from recommender_operator.controller.kube import ConflictError, Object, Resource
 from recommender_operator.resources.ownership import controller_of
@@ -87,6 +88,7 @@ async def test_the_first_version_receives_everything_as_soon_as_it_is_ready() ->
     assert view.services[V1].ready
     assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
     assert view.traffic.host == "movies-predictor.team.knative.example"
+    assert view.services[V1].requested_memory == 1536 * MEBIBYTE
 
 
 async def test_a_split_without_a_host_is_not_accepted() -> None:
