@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender_training.ingestion.mapping import Format
+from recommender_contract.resource.mapping import Format
 from tests.benchmarks import stream_training
 from tests.cluster.settings import cache_folder
 

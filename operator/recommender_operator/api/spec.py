@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.spec_data import DataSource, DataSpec
 from recommender_operator.api.spec_drift import DriftSpec, RetrainMode, RetrainSpec
 from recommender_operator.api.spec_experiment import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 #: Groups of users and of items beside those of the declared features.
 SEGMENT, POPULARITY = "Segment", "Popularity"

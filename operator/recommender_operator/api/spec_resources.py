@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|[KMGT]i?)?$"
 

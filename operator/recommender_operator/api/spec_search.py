@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 
 class Sampler(enum.StrEnum):

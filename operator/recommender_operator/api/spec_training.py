@@ -7,7 +7,7 @@ import enum
 from pydantic import Field
 
 from recommender_contract.features import NAME
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.spec_export import ExportSpec
 from recommender_operator.api.spec_hyperparameters import Hyperparameters
 from recommender_operator.api.spec_mitigation import MitigationSpec

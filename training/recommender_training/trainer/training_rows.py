@@ -54,7 +54,7 @@ def type_weights(data: Dataset, rows: Ints) -> Floats | None:
     said = data.events.labels
     if said is None or data.label is None:
         return None
-    if len({each.weight for each in data.label.positive_types}) < 2:
+    if len({each.weight for each in data.label.positive_types or ()}) < 2:
         return None
     positive = rows[said.label[rows]]
     if len(positive) == 0:
