@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from recommender_contract.features import LISTS as WITHOUT_ONE_VALUE
 from recommender_contract.features import WITH_VOCABULARY
+from recommender_contract.resource.mitigation import POPULARITY, SEGMENT
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature_schema import FeatureTable
-from recommender_training.config.mitigation_settings import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommender_contract.resource.training import Fault
 from recommender_training.common.arrays import Bools, Floats, Ints
-from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.mitigation import reweighting

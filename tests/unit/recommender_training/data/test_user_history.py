@@ -14,10 +14,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_contract.resource.mapping import Format
+from recommender_contract.resource.mitigation import Reweighting
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.mitigation_settings import Reweighting
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.sessions import sample_session_requests
