@@ -9,7 +9,7 @@ from recommender_contract.resource.export import ExportSpec
 from recommender_contract.resource.hyperparameters import Hyperparameters
 from recommender_contract.resource.mitigation import MitigationSpec
 from recommender_contract.resource.search import SearchSpec
-from recommender_contract.resource.training import Algorithm, FaultInjection, WarmStart
+from recommender_contract.resource.training_settings import Algorithm, FaultInjection, WarmStart
 from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.api.spec_resources import TrainingResources
 

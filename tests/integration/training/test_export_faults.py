@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from recommender_contract.resource.training import Fault, FaultInjection
+from recommender_contract.resource.training_settings import Fault, FaultInjection
 from recommender_training.artifact import manifest, vocabulary
 from recommender_training.config.training import TrainingConfig
 from recommender_training.export import faults, torchscript

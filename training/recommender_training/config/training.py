@@ -11,7 +11,12 @@ from recommender_contract.resource.export import ExportSpec
 from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_contract.resource.mitigation import Exposure, MitigationSpec, Reweighting
 from recommender_contract.resource.search import Sampler, SearchSpec
-from recommender_contract.resource.training import Algorithm, Fault, FaultInjection, WarmStart
+from recommender_contract.resource.training_settings import (
+    Algorithm,
+    Fault,
+    FaultInjection,
+    WarmStart,
+)
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section, problems
 from recommender_training.config import lists, search_space

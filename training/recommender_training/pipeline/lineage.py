@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from recommender_contract.artifact import ITEM_IDS, REFERENCE, VOCABULARY
-from recommender_contract.resource.training import Fault
+from recommender_contract.resource.training_settings import Fault
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes

@@ -12,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_contract.artifact import REPORT
-from recommender_contract.resource.training import Algorithm
+from recommender_contract.resource.training_settings import Algorithm
 from recommender_training.artifact import manifest, serving_limits, triton
 from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recommender_contract.resource.training import Algorithm, WarmEvents
+from recommender_contract.resource.training_settings import Algorithm, WarmEvents
 from recommender_training.artifact import checkpoint, manifest
 from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.common.errors import InputError

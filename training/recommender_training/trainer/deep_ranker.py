@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from recommender_contract.resource.training import Fault
+from recommender_contract.resource.training_settings import Fault
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, TrainingConfig

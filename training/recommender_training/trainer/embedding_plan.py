@@ -17,7 +17,7 @@ from recommender_contract.resource.hyperparameters import (
     Retrieval,
     RetrievalLoss,
 )
-from recommender_contract.resource.training import Algorithm
+from recommender_contract.resource.training_settings import Algorithm
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import TrainingConfig

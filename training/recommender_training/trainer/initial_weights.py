@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from recommender_contract.resource.hyperparameters import FeatureGroup
-from recommender_contract.resource.training import WarmEvents, WarmMode
+from recommender_contract.resource.training_settings import WarmEvents, WarmMode
 from recommender_training.artifact.checkpoint import Checkpoint, CheckpointError, Words
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.data.dataset import Dataset

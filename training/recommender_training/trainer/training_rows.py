@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender_contract.resource.training import Fault
+from recommender_contract.resource.training_settings import Fault
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits

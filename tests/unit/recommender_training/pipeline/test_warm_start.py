@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_contract.resource.training import WarmEvents, WarmMode
+from recommender_contract.resource.training_settings import WarmEvents, WarmMode
 from recommender_training.artifact import checkpoint
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute, Block

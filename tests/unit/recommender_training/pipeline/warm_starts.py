@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from recommender_contract.resource.training import WarmMode
+from recommender_contract.resource.training_settings import WarmMode
 from recommender_training.artifact import checkpoint
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.features.prepared_data import PreparedData

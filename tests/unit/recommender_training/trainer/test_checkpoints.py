@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from recommender_contract.resource.hyperparameters import Retrieval
-from recommender_contract.resource.training import Algorithm, WarmMode
+from recommender_contract.resource.training_settings import Algorithm, WarmMode
 from recommender_training.artifact.checkpoint import Checkpoint, Words
 from recommender_training.cli import main
 from recommender_training.config.training import Hyperparameters, TrainingConfig

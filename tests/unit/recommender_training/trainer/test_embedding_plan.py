@@ -14,7 +14,7 @@ from recommender_contract.resource.hyperparameters import (
     Retrieval,
     RetrievalLoss,
 )
-from recommender_contract.resource.training import Algorithm, WarmStart
+from recommender_contract.resource.training_settings import Algorithm, WarmStart
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.features.prepared_data import PreparedData

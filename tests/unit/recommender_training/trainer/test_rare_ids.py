@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 
 from recommender_contract.resource.hyperparameters import EmbeddingUpdates
-from recommender_contract.resource.training import WarmMode
+from recommender_contract.resource.training_settings import WarmMode
 from recommender_training.artifact import checkpoint
 from recommender_training.artifact.checkpoint import Checkpoint
 from recommender_training.config.training import Hyperparameters, TrainingConfig

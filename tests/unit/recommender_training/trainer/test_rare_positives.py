@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recommender_contract.resource.hyperparameters import Retrieval
-from recommender_contract.resource.training import Fault, FaultInjection
+from recommender_contract.resource.training_settings import Fault, FaultInjection
 from recommender_training.common.arrays import Bools, Doubles
 from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
