@@ -15,9 +15,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.common.arrays import Doubles
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute
 from recommender_training.evaluation import ranking_metrics

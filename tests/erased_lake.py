@@ -13,9 +13,10 @@ import polars as pl
 
 from recommender_contract.erasures import digest
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format
 from recommender_training.data import lake, time_format
 from recommender_training.ingestion import erase, erasure_list, ingest
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 DAY = 86_400

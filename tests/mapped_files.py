@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, schema
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 #: 2026-01-01T00:00:00Z

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_training.config.search_settings import Sampler, SearchRange, SearchSettings
+from recommender_contract.resource.search import Sampler, SearchRange, SearchSpec
 from recommender_training.config.search_space import Dimension, Params, dimensions
 from recommender_training.config.training import Hyperparameters
 from recommender_training.search.study import Objective, Plan, Report
@@ -56,7 +56,7 @@ def plan(
     first: Params | None = None,
     seed: int = 17,
 ) -> Plan:
-    settings = SearchSettings(
+    settings = SearchSpec(
         sampler=sampler, trials=trials, seconds=seconds, parallelism=parallelism, pruning=pruning
     )
     return Plan(settings, space(), seed, first)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import synthetic
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data import load, version_content
@@ -20,7 +21,6 @@ from recommender_training.export import latency
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training, variants
 from recommender_training.trainer.fit_models import fit_models
 from tests.search_objectives import SEARCH_CONFIG, Searched

@@ -1,6 +1,8 @@
 """The features that a mapping declares: their kinds, names, settings and limits.
 
-Define a new kind here first; ingestion, the models and the transformer define its values.
+Define a new kind here first, and its settings in `resource/feature.py`. A kind of texts also needs
+its reader of files (`recommender_training.ingestion.feature_values`); a kind with another form
+of values also the readers of vocabulary.json, of requests and of events.
 """
 
 from __future__ import annotations
@@ -36,20 +38,27 @@ class Transform(enum.StrEnum):
     LOG = "Log"
 
 
+#: Kinds whose value is one text. They differ in how it is read from files: in vocabulary.json, and
+#: so to the transformer, all are Categorical.
+TEXTS = (Kind.CATEGORICAL,)
 #: Kinds whose value has a name of its own.
-NAMED = frozenset({Kind.CATEGORICAL, Kind.BOOLEAN})
+NAMED = (*TEXTS, Kind.BOOLEAN)
 #: Kinds whose value, or age, is in a band.
-BANDED = frozenset({Kind.NUMERIC, Kind.TIMESTAMP})
+BANDED = (Kind.NUMERIC, Kind.TIMESTAMP)
 #: Kinds whose value is a list, and no one value that a group could have.
-LISTS = frozenset({Kind.MULTI_CATEGORICAL, Kind.EMBEDDING})
+LISTS = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
+#: Kinds whose categories a version learns from the data.
+WITH_VOCABULARY = (*TEXTS, Kind.MULTI_CATEGORICAL)
+#: Kinds whose values are categories.
+WITH_CATEGORIES = (*WITH_VOCABULARY, Kind.BOOLEAN)
 #: Settings that only some kinds have, by name in JSON.
 ONLY = {
-    "maxCategories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
-    "hashBuckets": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
+    "maxCategories": WITH_VOCABULARY,
+    "hashBuckets": WITH_VOCABULARY,
     "separator": (Kind.MULTI_CATEGORICAL,),
     "maxPerRow": (Kind.MULTI_CATEGORICAL,),
-    "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
-    "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
+    "edges": BANDED,
+    "bands": BANDED,
     "transform": (Kind.NUMERIC,),
     "minimum": (Kind.NUMERIC,),
     "maximum": (Kind.NUMERIC,),

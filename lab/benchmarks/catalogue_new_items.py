@@ -40,12 +40,11 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lab.benchmarks.catalogue_worth import Asking, Worth, ndcg_of_chance
+from recommender_contract.resource.hyperparameters import ItemIndex, Retrieval
 from recommender_examples import shop
 from recommender_examples.shop_settings import Settings
 from recommender_examples.shop_world import DAY_MS, START_MS, World
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.lists import ItemIndex
-from recommender_training.config.training import Retrieval
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, parity
 from recommender_training.export.build import ExportInputs

@@ -24,8 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import ItemIndex
 from recommender_training.common.arrays import Floats
-from recommender_training.config.lists import CANDIDATES, ItemIndex, ListPlan
+from recommender_training.config.lists import CANDIDATES, ListPlan
 from recommender_training.export import item_pages
 from recommender_training.export.item_pages import IvfServing
 from recommender_training.export.request import places_of, shortlist

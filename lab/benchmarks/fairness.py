@@ -24,10 +24,10 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.config.mitigation_settings import (
+from recommender_contract.resource.mitigation import (
     POPULARITY,
     Exposure,
-    Mitigation,
+    MitigationSpec,
     Reweighting,
 )
 from recommender_training.config.training import TrainingConfig
@@ -64,12 +64,12 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     drawn = bootstrap.draw(judged.user)
     old = predictions.answer(fitted, prepared, judged)
     for name, exposure in GROUPS.items():
-        settings = Mitigation(exposure=exposure)
+        settings = MitigationSpec(exposure=exposure)
         config = plain.model_copy(update={"mitigation": settings})
         found = replace(fitted, bonus=fit_mitigation.with_bonus(held, prepared, config).bonus)
         yield f"exposure.{name}", _exposure(settings, found, prepared, judged)
     for name, weights in WEIGHTS.items():
-        config = plain.model_copy(update={"mitigation": Mitigation(reweighting=weights)})
+        config = plain.model_copy(update={"mitigation": MitigationSpec(reweighting=weights)})
         new = predictions.answer(
             refit(fit_models(prepared, config, 1), prepared, config, 1), prepared, judged
         )
@@ -80,7 +80,7 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _exposure(
-    settings: Mitigation, bundle: Bundle, prepared: PreparedData, judged: Window
+    settings: MitigationSpec, bundle: Bundle, prepared: PreparedData, judged: Window
 ) -> dict[str, Any]:
     said = predictions.answer(bundle, prepared, judged)
     compared = mitigation_effect.Before(settings, None, [])

@@ -23,9 +23,10 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lab.benchmarks.lists import rolling
+from recommender_contract.resource.training_settings import WarmEvents, WarmMode
 from recommender_training.artifact import checkpoint
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.training import TrainingConfig, WarmEvents, WarmMode
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.predict import predict

@@ -26,9 +26,10 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender_contract.resource.hyperparameters import Retrieval, RetrievalLoss
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.training import Retrieval, RetrievalLoss, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
 from recommender_training.evaluation import predictions, ranking_metrics

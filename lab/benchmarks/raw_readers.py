@@ -22,9 +22,9 @@ os.environ["POLARS_MAX_THREADS"] = "1"
 
 import polars as pl
 
-from recommender_contract.mapping import PartitionBy
+from recommender_contract.resource.mapping import Format, PartitionBy
 from recommender_training.ingestion import convert, readers
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 COLUMNS = ("user", "item", "at", "rating")
 BROKEN_CSV = {

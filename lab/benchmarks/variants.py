@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.config.export_settings import ExportSettings, Variant
+from recommender_contract.resource.export import ExportSpec, Variant
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
@@ -82,10 +82,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rehearse", action="store_true", help="leave the test window out")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--keep", type=float, default=ExportSettings().keep)
+    parser.add_argument("--keep", type=float, default=ExportSpec().keep)
     args = parser.parse_args()
     start = time.perf_counter()
-    export = ExportSettings(variants=tuple(Variant), keep=args.keep)
+    export = ExportSpec(variants=tuple(Variant), keep=args.keep)
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
         data = load(Path(folder))
         data = without_test(data) if args.rehearse else data

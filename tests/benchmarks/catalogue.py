@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from recommender_contract.resource.hyperparameters import ItemIndex
 from recommender_training.artifact import triton
-from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
 from recommender_training.data.sessions import sample_session_requests

@@ -22,8 +22,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import ItemIndex
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.lists import ItemIndex
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import dataset, schema
 from recommender_training.data.dataset import Dataset

@@ -23,8 +23,9 @@ from typing import Any
 
 import torch
 
+from recommender_contract.resource.hyperparameters import EmbeddingUpdates
 from recommender_training.artifact import store
-from recommender_training.config.training import EmbeddingUpdates, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.pipeline import training
 from tests.benchmarks import large_data, stream_training
 from tests.benchmarks.machine import machine

@@ -25,6 +25,7 @@ import scipy.sparse as sp
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import movielens
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig
@@ -38,7 +39,6 @@ from recommender_training.evaluation.predictions import TOP_K
 from recommender_training.features import popularity
 from recommender_training.features.prepared_data import prepare_split
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.statistics import bootstrap
 from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks import quality_peers as peers

@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 
 from recommender_contract import ids
+from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_examples.shop_world import DAY_MS, START_MS
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared_data import PreparedData, prepare_split

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender_training.ingestion.mapping import Format
+from recommender_contract.resource.mapping import Format
 from tests.benchmarks import stream_training
 from tests.cluster.settings import cache_folder
 
@@ -65,9 +65,9 @@ def _movielens(folder: Path, **changed: Any) -> None:
 
 def _int8(folder: Path) -> None:
     """It serves whatever it loses, which the report says: the limits are for real versions."""
-    from recommender_training.config.export_settings import ExportSettings, Variant
+    from recommender_contract.resource.export import ExportSpec, Variant
 
-    export = ExportSettings(variants=(Variant.INT8,), max_auc_loss=1, max_ndcg_loss=1)
+    export = ExportSpec(variants=(Variant.INT8,), max_auc_loss=1, max_ndcg_loss=1)
     _movielens(folder, export=export)
 
 

@@ -79,8 +79,8 @@ def generate(folder: Path, rows: int, items: int) -> dict[str, Any]:
 
 def ingest(folder: Path) -> dict[str, Any]:
     """Bring them into the lake."""
+    from recommender_contract.resource.mapping import Format
     from recommender_training.ingestion import ingest as ingestion
-    from recommender_training.ingestion.mapping import Format
     from recommender_training.ingestion.mapping_argument import parse_mapping
 
     mapping = parse_mapping(json.dumps(MAPPING), Format.PARQUET)

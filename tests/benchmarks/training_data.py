@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import movielens
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.load import load_dataset as read_data
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.fields import EVENT_FIELDS, FieldInputs
 

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.config.training import Hyperparameters, Precision
+from recommender_contract.resource.hyperparameters import Precision
+from recommender_training.config.training import Hyperparameters
 from recommender_training.features import attributes
 from recommender_training.models import ranker
 from recommender_training.models.ranker import RankerSize

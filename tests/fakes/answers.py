@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+from recommender_contract.resource.mapping import IdKinds
 from recommender_operator.adapters.counters.sample_provider import SampleError
 from recommender_operator.adapters.pods.pod_ref import PodRef
-from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from recommender_operator.observed import Sample
 

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format
 from recommender_training.data import version_content
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import collector_rig
 from tests.fakes.ranking_triton import ranking_triton

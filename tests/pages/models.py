@@ -15,10 +15,10 @@ import jsonschema
 import yaml
 
 from recommender_contract.api_names import API_VERSION, GROUP
+from recommender_contract.resource.mapping import Format
 from recommender_operator.api import crd
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.pages.blocks import Block, of
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import shop
 from recommender_examples.shop_settings import Drift, Settings
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data.sessions import sample_session_requests
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 #: Small, and with as many clicks as the generator allows, so that a training takes seconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pydantic
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 #: Maximum length of the packed counters, in characters. etcd limits a request to 1.5 MiB; a
 #: hundred pods of each arm, with the maximum number of series, need 1.0 MiB (a test packs them).

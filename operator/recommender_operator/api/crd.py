@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from recommender_contract.api_names import API_VERSION, GROUP
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api import pod_template_policy, rules
-from recommender_operator.api.base import ApiModel
 from recommender_operator.api.baseline import CounterBaselineSpec
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus

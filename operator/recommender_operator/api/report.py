@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import pydantic
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import SearchResult
 from recommender_operator.api.version_previous import PreviousComparison

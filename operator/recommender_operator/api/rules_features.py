@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from recommender_contract.features import MOST_LISTED, ONLY, PER_ROW, RESERVED, Kind
+from recommender_contract.features import LISTS, MOST_LISTED, ONLY, PER_ROW, RESERVED, Kind
 from recommender_operator.api import rules_label
 
 Pairs = tuple[tuple[str, str], ...]
@@ -100,13 +100,12 @@ def _of_each(where: str) -> Iterator[tuple[str, str]]:
         f"fairness in {where} requires categories or bands, which Embedding does not have",
     )
     yield (
-        "!(self.kind in ['MultiCategorical', 'Embedding']) || !has(self.segments) || "
-        "!self.segments",
+        f"!(self.kind in {_listed(LISTS)}) || !has(self.segments) || !self.segments",
         f"segments in {where} requires one category or band, which MultiCategorical and "
         "Embedding do not have",
     )
     yield (
-        "!(self.kind in ['MultiCategorical', 'Embedding'] || self.kind == 'Timestamp' && "
+        f"!(self.kind in {_listed(LISTS)} || self.kind == 'Timestamp' && "
         "!has(self.calendar)) || !has(self.coldStart) || !self.coldStart",
         f"coldStart in {where} requires one value that time does not change, which "
         "MultiCategorical, Embedding and Timestamp without calendar do not have",
@@ -157,7 +156,7 @@ def _served(where: str) -> Iterator[tuple[str, str]]:
         f"servedAs in {where} is not a setting of a Timestamp: no time fits every request",
     )
     yield (
-        "!has(self.servedAs) || !(self.kind in ['MultiCategorical', 'Embedding'])",
+        f"!has(self.servedAs) || !(self.kind in {_listed(LISTS)})",
         f"servedAs in {where} is one value, which MultiCategorical and Embedding do not have",
     )
     yield (

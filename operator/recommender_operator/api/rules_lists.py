@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-#: Kinds of item features that have categories.
-WITH_CATEGORIES = ("Categorical", "MultiCategorical", "Boolean")
-
+from recommender_contract.features import WITH_CATEGORIES
 
 #: The mapping, which MovieLens100K does not have.
 MAPPING = "self.data.source.mapping"

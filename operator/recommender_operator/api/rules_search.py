@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recommender_operator.api.spec_hyperparameters import Hyperparameters
+from recommender_contract.resource.hyperparameters import Hyperparameters
 
 #: Hyperparameters without a default search range; the spec must give the whole range.
 WITHOUT_DEFAULT_RANGE = ("epochs", "patience")

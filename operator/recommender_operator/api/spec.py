@@ -13,7 +13,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.hyperparameters import Hyperparameters
+from recommender_contract.resource.training_settings import Algorithm, Fault
 from recommender_operator.api.spec_data import DataSource, DataSpec
 from recommender_operator.api.spec_drift import DriftSpec, RetrainMode, RetrainSpec
 from recommender_operator.api.spec_experiment import (
@@ -37,7 +39,6 @@ from recommender_operator.api.spec_gates import (
     JudgeBy,
     OnFailure,
 )
-from recommender_operator.api.spec_hyperparameters import Hyperparameters
 from recommender_operator.api.spec_rollout import (
     AnalysisSpec,
     OnDeadline,
@@ -47,7 +48,7 @@ from recommender_operator.api.spec_rollout import (
     TrafficMode,
 )
 from recommender_operator.api.spec_serving import ServingSpec
-from recommender_operator.api.spec_training import Algorithm, Fault, TrainingSpec
+from recommender_operator.api.spec_training import TrainingSpec
 
 __all__ = [
     "AGAINST_BASELINE",

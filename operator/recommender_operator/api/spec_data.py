@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-
 from pydantic import AwareDatetime, Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.mapping import DataMapping, Format
 from recommender_operator.api.spec_checks import DataChecks
-from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_snapshots import DATA_VERSION, DataSnapshots
 
 RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
-
-
-class DataFormat(enum.StrEnum):
-    MOVIELENS_100K = "MovieLens100K"
-    PARQUET = "Parquet"
-    CSV = "CSV"
-    JSON_LINES = "JSONLines"
-    DELTA = "Delta"
 
 
 class DataSource(ApiModel):
@@ -34,7 +24,7 @@ class DataSource(ApiModel):
         pattern=RELATIVE_PATH,
         max_length=512,
     )
-    format: DataFormat = Field(
+    format: Format = Field(
         description="Required: the format of the raw files. All need a mapping but MovieLens100K, "
         "the sample. "
         "With Delta, `files` in the mapping names folders of Delta tables, for example those of "

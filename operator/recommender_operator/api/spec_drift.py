@@ -6,7 +6,7 @@ import enum
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 
 class RetrainMode(enum.StrEnum):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from recommender_contract.events import MAX_SEGMENTS
 from recommender_contract.features import NAME
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 #: Maximum number of primary metrics, and of guardrails.
 MAX_METRICS = 5

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from recommender_contract.features import NAME
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 
 class Diversity(ApiModel):

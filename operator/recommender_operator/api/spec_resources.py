@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import pydantic
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.quantities import Quantity, number
 
 #: Resource name of NVIDIA's device plugin.

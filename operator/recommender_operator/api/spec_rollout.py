@@ -6,8 +6,8 @@ import enum
 
 from pydantic import Field
 
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api import base_url
-from recommender_operator.api.base import ApiModel
 
 
 class TrafficMode(enum.StrEnum):

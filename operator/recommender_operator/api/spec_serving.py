@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from recommender_contract.online_store import Hide
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api import host_names
-from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_autoscaling import AutoscalingSpec
 from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure

@@ -6,7 +6,7 @@ import enum
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 #: Form of a data version: Delta versions of the tables and a digest of their rows
 #: (`recommender_training.data.data_versions`).

@@ -2,75 +2,16 @@
 
 from __future__ import annotations
 
-import enum
-
 from pydantic import Field
 
-from recommender_contract.features import NAME
-from recommender_operator.api.base import ApiModel
-from recommender_operator.api.spec_export import ExportSpec
-from recommender_operator.api.spec_hyperparameters import Hyperparameters
-from recommender_operator.api.spec_mitigation import MitigationSpec
+from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.export import ExportSpec
+from recommender_contract.resource.hyperparameters import Hyperparameters
+from recommender_contract.resource.mitigation import MitigationSpec
+from recommender_contract.resource.search import SearchSpec
+from recommender_contract.resource.training_settings import Algorithm, FaultInjection, WarmStart
 from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.api.spec_resources import TrainingResources
-from recommender_operator.api.spec_search import SearchSpec
-
-
-class Algorithm(enum.StrEnum):
-    DEEP_RANKER = "DeepRanker"
-    LOGISTIC_REGRESSION = "LogisticRegression"
-
-
-class Fault(enum.StrEnum):
-    """Test hooks of the export, to rehearse a bad release."""
-
-    LATENCY = "Latency"
-    FAILURE = "Failure"
-    NON_FINITE = "NonFinite"
-    WRONG_SHAPE = "WrongShape"
-    BROKEN_FEATURES = "BrokenFeatures"
-    LEARNED_NOTHING = "LearnedNothing"
-
-
-class WarmMode(enum.StrEnum):
-    ALL_WEIGHTS = "AllWeights"
-    ITEM_EMBEDDINGS = "ItemEmbeddings"
-
-
-class WarmEvents(enum.StrEnum):
-    ALL = "All"
-    NEW = "New"
-
-
-class WarmStart(ApiModel):
-    mode: WarmMode = Field(
-        default=WarmMode.ALL_WEIGHTS,
-        description="Which weights the training updates: all of them, or the item embeddings "
-        "only.",
-    )
-    events: WarmEvents = Field(
-        default=WarmEvents.ALL,
-        description="Events that the ranker is fitted on: all of the training window, or only "
-        "those that the champion has not seen, with a third of the learning rate. With fewer than "
-        "1000 new events, all of them.",
-    )
-
-
-class FaultInjection(ApiModel):
-    fault: Fault = Field(description="Fault to put into the exported model.")
-    latency_milliseconds: int = Field(
-        default=500,
-        ge=0,
-        le=60000,
-        description="Delay that the fault Latency adds to each response.",
-    )
-    feature: str | None = Field(
-        default=None,
-        pattern=NAME,
-        max_length=40,
-        description="Declared feature of users, context or items that the fault BrokenFeatures "
-        "breaks; all categorical features of users and items if absent.",
-    )
 
 
 class TrainingSpec(ApiModel):

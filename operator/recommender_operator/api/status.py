@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status_holdout import HoldoutStatus

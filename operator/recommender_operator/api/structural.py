@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 Json = dict[str, Any]
 

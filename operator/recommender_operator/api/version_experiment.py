@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from recommender_contract.events import MAX_SEGMENTS
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.spec_experiment import (
     MAX_COMPARED,
     MAX_FURTHER,

@@ -6,7 +6,7 @@ import datetime
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.spec_rollout import InterleavingSpec
 
 #: The verdict of a phase that ends without an answer.

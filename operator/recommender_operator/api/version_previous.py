@@ -6,7 +6,7 @@ import datetime
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 
 class PreviousComparison(ApiModel):

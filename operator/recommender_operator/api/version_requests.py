@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.status import HandledAction, RetrainStatus
 
 #: Maximum number of handled requests that are kept, including the newest of each action.

@@ -17,8 +17,8 @@ import re
 
 import pydantic
 
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.actions import Action, CreateVersion, Decision, Event, UpdateVersion
-from recommender_operator.api.base import ApiModel
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status import MAX_RECORD
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus

@@ -24,7 +24,7 @@ from recommender_operator.context.reconcile_context import Proposal, ReconcileCo
 from recommender_operator.lifecycle import annotation_requests
 from recommender_operator.monitoring import retraining
 from recommender_operator.observed import JobKind, JobState
-from recommender_operator.resources import label_segments, names
+from recommender_operator.resources import names
 
 _KIND = ConditionType.SNAPSHOT_TAKEN
 ACTION = "snapshot"
@@ -180,7 +180,8 @@ def _watched(ctx: ReconcileContext) -> dict[str, str]:
     champion = ctx.champion
     if champion is None or champion.data_version is None or not ctx.spec.drift.enabled:
         return {}
-    if not label_segments.divides(ctx.spec.data.source.mapping):
+    mapping = ctx.spec.data.source.mapping
+    if mapping is None or not mapping.dividing:
         return {}
     days = champion.spec.data.window.days
     window = {} if days is None else {"window_days": str(days)}

@@ -11,10 +11,10 @@ import datetime
 import logging
 from collections.abc import Callable, Sequence
 
+from recommender_contract.resource.mapping import IdKinds
 from recommender_operator import actions as do
 from recommender_operator.adapters.pods import pod_states as podstates
 from recommender_operator.adapters.pods.pod_ref import SmokeTester
-from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from recommender_operator.controller.kube import PODS, Kube, Object
 from recommender_operator.observed import VersionObject

@@ -7,7 +7,7 @@ again, but only of models whose experiment needs it.
 
 from __future__ import annotations
 
-from recommender_contract.features import Kind
+from recommender_contract.features import BANDED
 from recommender_operator.api.spec import RecommenderModelSpec
 
 NEWEST = "4"
@@ -32,7 +32,5 @@ def _numbers(spec: RecommenderModelSpec) -> set[str]:
     mapping = spec.data.source.mapping
     if mapping is None:
         return set()
-    declared = [*(mapping.interactions.features or ())]
-    if mapping.users is not None:
-        declared += mapping.users.features or ()
-    return {each.name for each in declared if each.kind in (Kind.NUMERIC, Kind.TIMESTAMP)}
+    declared = (*mapping.of_context, *mapping.of_users)
+    return {each.name for each in declared if each.kind in BANDED}

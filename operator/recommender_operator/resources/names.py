@@ -10,8 +10,8 @@ import hashlib
 import json
 
 from recommender_contract.features import PER_ROW
+from recommender_contract.resource.mapping import Format
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
-from recommender_operator.api.spec_data import DataFormat
 from recommender_operator.observed import JobKind, ModelObject
 
 HASH_DIGITS = 8
@@ -28,7 +28,7 @@ GROUP_DIGITS = 10
 #: Hex digits of an incarnation; `<model>-<8>-remove-<6>` must fit a DNS label (63).
 INCARNATION_DIGITS = 6
 #: The format of a source that named none, before it was required.
-_FORMER_DEFAULT = DataFormat.MOVIELENS_100K
+_FORMER_DEFAULT = Format.MOVIELENS_100K
 
 
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:

@@ -12,6 +12,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from recommender_contract.resource.export import Variant
+from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import (
     Algorithm,
@@ -22,8 +24,6 @@ from recommender_operator.api.spec import (
     TrafficMode,
 )
 from recommender_operator.api.spec_experiment import OF_GROUP, ExperimentMetric
-from recommender_operator.api.spec_export import Variant
-from recommender_operator.api.spec_hyperparameters import Retrieval
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import Platform
 from recommender_operator.status import unserved_features

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from recommender_operator.api.rules_lists import WITH_CATEGORIES
+from recommender_contract.features import WITH_CATEGORIES
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec
 from recommender_operator.context.reconcile_context import ReconcileContext
 
@@ -68,13 +68,11 @@ def _of_items(data: DataSpec) -> frozenset[str]:
     mapping = data.source.mapping
     if mapping is None:
         return SAMPLE_ITEMS
-    features = (mapping.items.features if mapping.items is not None else None) or ()
-    return frozenset(each.name for each in features if each.kind.value in WITH_CATEGORIES)
+    return frozenset(each.name for each in mapping.of_items if each.kind in WITH_CATEGORIES)
 
 
 def _of_users(data: DataSpec) -> frozenset[str]:
     mapping = data.source.mapping
     if mapping is None:
         return SAMPLE_USERS
-    users = (mapping.users.features if mapping.users is not None else None) or ()
-    return frozenset(each.name for each in (*(mapping.interactions.features or ()), *users))
+    return frozenset(each.name for each in (*mapping.of_context, *mapping.of_users))

@@ -1,7 +1,7 @@
 """Declarations of models, as the collector reads them: pure.
 
 `mapping` is the section `data.source.mapping` of the RecommenderModel as it is. The operator
-validates that section, so parts that do not concern events are ignored here.
+checks what fits together in that section.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 from typing import Annotated, Any, NamedTuple, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from recommender_contract.events import MAX_SEGMENTS, Kind
-from recommender_contract.features import BANDED, LISTS, MAX_TEXT, NAME, NAMED, PER_ROW
+from recommender_contract.events import Kind
+from recommender_contract.features import NAMED
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import IdKind
-from recommender_contract.mapping import TimeUnit
+from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.feature import Feature
+from recommender_contract.resource.mapping import DataMapping
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
-Column = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Value = Annotated[float, Field(allow_inf_nan=False)]
 DAY = 86_400
 #: Longest window of a label whose outcomes are counted: users are kept so long.
@@ -34,119 +34,21 @@ class DeclarationError(Exception):
     """The declaration is invalid; the message names the field, the value and the remedy."""
 
 
-class Section(BaseModel):
+class Section(ApiModel):
     """A part of a declaration, in which every field is known."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(extra="forbid")
 
 
-class Part(Section):
-    """A part of the mapping; what does not concern events is ignored."""
+def position_of(mapping: DataMapping) -> Feature | None:
+    """Return the feature that is the place of an item in the list that showed it, if declared.
 
-    model_config = ConfigDict(extra="ignore")
-
-
-class ContextFeature(Part):
-    """A declared feature of the context of an event."""
-
-    name: str = Field(pattern=NAME)
-    kind: FeatureKind
-    column: Column | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    separator: str | None = Field(default=None, min_length=1)
-    max_per_row: int = PER_ROW
-    length: int = 1
-    calendar: str | None = None
-    cold_start: bool = False
-    fairness: bool = False
-    segments: bool = False
-    served_as: str | None = None
-
-
-class UserFeature(Part):
-    """A declared feature of users."""
-
-    name: str = Field(pattern=NAME)
-    kind: FeatureKind | None = None
-    fairness: bool = False
-    segments: bool = False
-
-
-class Users(Part):
-    """The features of users."""
-
-    features: tuple[UserFeature, ...] = ()
-
-
-class EventValue(Part):
-    """A type of interactions, and its value if all have the same."""
-
-    type: str = Field(min_length=1, max_length=64)
-    value: Value | None = None
-
-
-class Interactions(Part):
-    """Columns of the interactions."""
-
-    user: Column
-    item: Column
-    timestamp: Column
-    timestamp_unit: TimeUnit = TimeUnit.SECONDS
-    value: Column | None = None
-    event_type: Column | None = None
-    event_types: tuple[EventValue, ...] = ()
-    session: Column | None = None
-    features: tuple[ContextFeature, ...] = ()
-
-    @property
-    def position(self) -> ContextFeature | None:
-        """The feature that is the place of an item in the list that showed it, if declared.
-
-        It is known after the answer alone, so it has `servedAs`.
-        """
-        for each in self.features:
-            if each.name == POSITION and each.kind is not FeatureKind.BOOLEAN and each.served_as:
-                return each
-        return None
-
-
-class Ids(Part):
-    """Kinds of user and item ids."""
-
-    user: IdKind = IdKind.INTEGER
-    item: IdKind = IdKind.INTEGER
-
-
-class PositiveType(Part):
-    """A type of events that is positive."""
-
-    type: str
-
-
-class Attribution(Part):
-    """Delayed labels: the rows are impressions, and positive if an event follows within hours."""
-
-    impressions: tuple[str, ...]
-    hours: float = Field(gt=0, allow_inf_nan=False)
-
-
-class Label(Part):
-    """The declared label."""
-
-    positive_types: tuple[PositiveType, ...] | None = None
-    attribution: Attribution | None = None
-
-
-class Mapping(Part):
-    """The mapping of the source."""
-
-    interactions: Interactions
-    users: Users | None = None
-    ids: Ids = Ids()
-    label: Label | None = None
+    It is known after the answer alone, so it has `servedAs`.
+    """
+    for each in mapping.of_context:
+        if each.name == POSITION and each.kind is not FeatureKind.BOOLEAN and each.served_as:
+            return each
+    return None
 
 
 class Outcome(NamedTuple):
@@ -159,7 +61,7 @@ class Outcome(NamedTuple):
 class Model(Section):
     """Events of one RecommenderModel."""
 
-    mapping: Mapping
+    mapping: DataMapping
     #: Kinds that become rows of the interactions, with their value; null: the event's own value.
     #: The kinds of `eventTypes` if absent.
     interactions: dict[Kind, Value | None] | None = None
@@ -197,7 +99,7 @@ class Model(Section):
         """The kinds that become interactions, with their value or None for the event's own."""
         if self.interactions is not None:
             return dict(self.interactions)
-        types = {each.type: each.value for each in self.mapping.interactions.event_types}
+        types = {each.type: each.value for each in self.mapping.interactions.event_types or ()}
         return {kind: types[kind] for kind in Kind if kind in types}
 
     @property
@@ -208,46 +110,25 @@ class Model(Section):
         is its own response: then the others are items that were only shown.
         """
         label = self.mapping.label
-        attribution = label.attribution if label else None
-        shown = attribution.impressions if attribution else ()
-        positive = {each.type for each in (label.positive_types or ())} if label else set()
-        only_shown = tuple(each for each in shown if each not in positive)
-        if shown != (Kind.IMPRESSION,) and only_shown == shown:
+        if label is None or not label.of_shown_items:
             return self.values
-        return {kind: value for kind, value in self.values.items() if kind not in only_shown}
+        shown = label.only_shown
+        return {kind: value for kind, value in self.values.items() if kind not in shown}
 
     @property
     def segments(self) -> tuple[str, ...]:
         """Those of `told_segments` whose value is in the context of an event: named ones."""
-        named = self._dividing(NAMED)
-        return tuple(each for each in self.told_segments if each in {one.name for one in named})
+        named = {each.name for each in self.mapping.of_context if each.kind in NAMED}
+        return tuple(each for each in self.told_segments if each in named)
 
     @property
     def told_segments(self) -> tuple[str, ...]:
-        """The first three features that divide predictions: with `segments`, then `fairness`.
+        """The features that divide predictions.
 
-        Of each, named values of the context come first. The others are numbers of the context and
-        features of users: only impressions of a transformer that knows bands and requests say
-        these (`labelSegments`). Requests do not have a value that the version sets (`servedAs`).
+        Only impressions of a transformer that knows bands and requests say numbers of the context
+        and features of users (`labelSegments`).
         """
-        named, banded = self._dividing(NAMED), self._dividing(BANDED)
-        users = self.mapping.users.features if self.mapping.users is not None else ()
-        found = [(each.segments, each.name) for each in (*named, *banded)]
-        found += [
-            (each.segments, each.name)
-            for each in users
-            if (each.segments or each.fairness) and each.kind not in LISTS
-        ]
-        found.sort(key=lambda each: not each[0])
-        return tuple(name for _, name in found[:MAX_SEGMENTS])
-
-    def _dividing(self, kinds: frozenset[FeatureKind]) -> list[ContextFeature]:
-        """The features of the context of these kinds that divide; requests lack `servedAs`."""
-        return [
-            each
-            for each in self.mapping.interactions.features
-            if (each.segments or each.fairness) and each.served_as is None and each.kind in kinds
-        ]
+        return tuple(each.name for each in self.mapping.dividing)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -263,7 +144,7 @@ class Model(Section):
         is_seen = types.issubset(_OUTCOMES) and Kind.IMPRESSION in label.attribution.impressions
         if not is_seen or label.attribution.hours > MOST_OUTCOME_HOURS:
             return None
-        return Outcome(frozenset(map(Kind, types)), round(label.attribution.hours * 3600))
+        return Outcome(frozenset(map(Kind, types)), label.attribution.seconds)
 
 
 class Declaration(Section):

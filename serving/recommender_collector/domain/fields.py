@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from recommender_collector.domain.checks import MAX_ID, MAX_VALUE, InvalidEvent, is_text
-from recommender_collector.domain.declaration import ContextFeature, Model
+from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Context, ContextValue, Id
 from recommender_contract.categories import BadCategoriesError, categories_of
 from recommender_contract.events import MAX_CATEGORY, MAX_ITEMS, Kind, Source
+from recommender_contract.features import TEXTS
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import MAX_INTEGER, IdKind, fault
+from recommender_contract.resource.feature import Feature
 
 MAX_EVENT_ID = 256
 MAX_QUERY = 256
@@ -154,7 +156,7 @@ def query_of(value: object, kind: Kind) -> str | None:
     raise InvalidEvent("query", value, f"a search needs its words, 1 to {MAX_QUERY} characters")
 
 
-def context_of(value: object, features: Mapping[str, ContextFeature]) -> Context | None:
+def context_of(value: object, features: Mapping[str, Feature]) -> Context | None:
     """Return the features of the context that are given; None if there are none.
 
     Raises:
@@ -187,7 +189,7 @@ def path_of(value: object) -> Source:
     return found
 
 
-def _feature(value: object, feature: ContextFeature) -> ContextValue:
+def _feature(value: object, feature: Feature) -> ContextValue:
     field = f"context.{feature.name}"
     if feature.kind is FeatureKind.MULTI_CATEGORICAL:
         return _categories(field, value, feature)
@@ -195,7 +197,7 @@ def _feature(value: object, feature: ContextFeature) -> ContextValue:
         if isinstance(value, list) and len(value) == feature.length and all(map(_is_one, value)):
             return value
         raise InvalidEvent(field, value, f"give a list of {feature.length} finite numbers")
-    if feature.kind is FeatureKind.CATEGORICAL:
+    if feature.kind in TEXTS:
         if _is_category(value):
             return value  # type: ignore[return-value]
         raise InvalidEvent(field, value, f"give a text of 1 to {MAX_CATEGORY} characters")
@@ -210,13 +212,13 @@ def _feature(value: object, feature: ContextFeature) -> ContextValue:
     raise InvalidEvent(field, value, f"give a number from {low:g} to {high:g}")
 
 
-def _categories(field: str, value: object, feature: ContextFeature) -> list[str]:
+def _categories(field: str, value: object, feature: Feature) -> list[str]:
     """Return the categories of a list as requests and files have them, each once."""
     if not isinstance(value, list):
         texts = f"texts of 1 to {MAX_CATEGORY} characters"
-        raise InvalidEvent(field, value, f"give a list of at most {feature.max_per_row} {texts}")
+        raise InvalidEvent(field, value, f"give a list of at most {feature.most} {texts}")
     try:
-        found = categories_of(value, feature.separator, feature.max_per_row)
+        found = categories_of(value, feature.separator, feature.most)
     except BadCategoriesError as error:
         where, given = field, value
         if error.place is not None:

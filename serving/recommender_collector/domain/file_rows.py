@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from recommender_collector.domain.declaration import Model
+from recommender_collector.domain.declaration import Model, position_of
 from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.impression_fields import (
     HOLDOUT,
@@ -18,8 +18,8 @@ from recommender_collector.domain.impression_fields import (
     archived_outcome,
 )
 from recommender_contract.events import Kind
-from recommender_contract.features import Kind as FeatureKind
-from recommender_contract.mapping import TimeUnit
+from recommender_contract.features import TEXTS
+from recommender_contract.resource.mapping import TimeUnit
 
 
 def interaction_rows(event: Event, model: Model) -> list[bytes]:
@@ -27,7 +27,7 @@ def interaction_rows(event: Event, model: Model) -> list[bytes]:
 
     An event of a kind that is no interaction has none, nor has one without an item or without
     the value that its kind needs. Rows of an impression have the place of the item in the list, if
-    the mapping declares it as a feature (`Interactions.position`) and the event does not state it.
+    the mapping declares it as a feature (`position_of`) and the event does not state it.
     """
     values = model.values
     if event.kind not in values:
@@ -49,11 +49,11 @@ def interaction_rows(event: Event, model: Model) -> list[bytes]:
     if columns.session is not None:
         row[columns.session] = event.session
     given = event.context or {}
-    row |= {each.column or each.name: given.get(each.name) for each in columns.features}
-    position = columns.position
+    row |= {each.source: given.get(each.name) for each in model.mapping.of_context}
+    position = position_of(model.mapping)
     if position is None or event.kind is not Kind.IMPRESSION or position.name in given:
         return [orjson.dumps({**row, columns.item: item}) for item in event.items]
-    column, as_text = position.column or position.name, position.kind is FeatureKind.CATEGORICAL
+    column, as_text = position.source, position.kind in TEXTS
     return [
         orjson.dumps({**row, columns.item: item, column: str(place) if as_text else place})
         for place, item in enumerate(event.items, start=1)

@@ -10,7 +10,7 @@ from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import ContextValue, Event
 from recommender_collector.domain.store_updates import number
 from recommender_contract.events import Kind
-from recommender_contract.features import Kind as FeatureKind
+from recommender_contract.features import NAMED
 from recommender_contract.online_store import ALL, segment_of, worth
 
 #: Kinds that make an item popular, if they are interactions of the model. What was merely shown
@@ -36,14 +36,11 @@ class PopularityTrends:
         # The rules of time zones are the version's too. Where a category of a calendar is all
         # that the collector lacks, events count by the other features.
         features = [
-            each
-            for each in model.mapping.interactions.features
-            if each.cold_start and each.calendar is None
+            each for each in model.mapping.of_context if each.cold_start and each.calendar is None
         ]
-        named = (FeatureKind.CATEGORICAL, FeatureKind.BOOLEAN)
         # The bands of numbers are the version's; the collector does not know them.
         self._names = (
-            [each.name for each in features] if all(f.kind in named for f in features) else []
+            [each.name for each in features] if all(f.kind in NAMED for f in features) else []
         )
         self._values = {kind: model.values[kind] for kind in WANTED.intersection(model.values)}
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from recommender_collector.domain.checks import InvalidEvent, label
-from recommender_collector.domain.declaration import ContextFeature, Model
+from recommender_collector.domain.declaration import Model
 from recommender_collector.domain.events import Event, Id
 from recommender_collector.domain.fields import (
     KINDS,
@@ -46,6 +46,7 @@ from recommender_collector.domain.impression_fields import (
 from recommender_collector.domain.pseudonyms import HEX_DIGITS, is_pseudonym
 from recommender_contract.events import Kind
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.feature import Feature
 
 FIELDS = (
     "id", "kind", "model", "user", "item", "items", "time", "value", "request", "session",
@@ -69,10 +70,10 @@ class Rules:
     source: str | None = None  # of all events of a request, if the caller has shown a key
     proof: Proof | None = None
     #: Of the context, by name.
-    features: Mapping[str, ContextFeature] = field(init=False, repr=False)
+    features: Mapping[str, Feature] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        features = {each.name: each for each in self.model.mapping.interactions.features}
+        features = {each.name: each for each in self.model.mapping.of_context}
         object.__setattr__(self, "features", features)
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from recommender_contract.features import Kind
+from recommender_contract.features import WITH_CATEGORIES, Kind
 from recommender_contract.hash_buckets import HashedIndex
 from recommender_contract.local_calendar import LocalCalendar
 from recommender_serving.artifact.row_index import ABSENT, RowIndex
@@ -25,7 +25,6 @@ from recommender_serving.artifact.vocabulary_file import (
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Features
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json
-_WITH_CATEGORIES = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL, Kind.BOOLEAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Vocabulary:
         """Return the kind of each drift feature, by its name."""
         declared = {
             name: CATEGORICAL
-            if feature.kind in _WITH_CATEGORIES or feature.calendar is not None
+            if feature.kind in WITH_CATEGORIES or feature.calendar is not None
             else NUMERIC
             for name, feature in self.features.items()
             if feature.served_as is None

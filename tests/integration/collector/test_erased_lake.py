@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.data import version_content
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import collector_rig
 from tests.collector_rig import ADMITTED, MAPPING, Sender, clicks, until

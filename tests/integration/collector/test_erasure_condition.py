@@ -11,10 +11,10 @@ from typing import Any
 import aiohttp
 import httpx
 
+from recommender_contract.resource.mapping import Format
 from recommender_operator.adapters.counters.collector_client import CollectorReader
 from recommender_operator.observed import CollectorReading
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import collector_rig
 from tests.collector_rig import ADMITTED, MAPPING, Rig, Sender, clicks, until

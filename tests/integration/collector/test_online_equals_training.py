@@ -34,12 +34,12 @@ from recommender_collector.writers.lake_writer import RECORDS, LakeWriter, Pace
 from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format
 from recommender_serving.store.sessions import history
 from recommender_serving.store.user_reader import UserReader
 from recommender_training.data.load import load_dataset
 from recommender_training.features.event_history import Histories
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import redis_server
 from tests.unit.recommender_collector.collector_samples import mapping
@@ -50,7 +50,7 @@ KINDS = (Kind.CLICK, Kind.PURCHASE, Kind.IMPRESSION, Kind.DISLIKE)
 TYPES = [{"type": "click", "value": 3.3}, {"type": "purchase", "value": 5}]
 SECTION = {
     name: part
-    for name, part in mapping(eventTypes=TYPES, features=[]).items()
+    for name, part in mapping(eventTypes=TYPES, features=None).items()
     if name in ("interactions", "ids")
 }
 #: Item, seconds since 1970, value in single precision.

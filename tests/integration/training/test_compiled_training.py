@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from recommender_training.config.training import Hyperparameters, Precision
+from recommender_contract.resource.hyperparameters import Precision
+from recommender_training.config.training import Hyperparameters
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.ranker import RankerSize, create_ranker

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
@@ -16,7 +17,6 @@ from recommender_training.data import dataset, load, splits, version_content
 from recommender_training.data.sessions import sample_session_requests
 from recommender_training.data_checks import interaction_batches, profile, sample
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from tests.training_fixtures import Trained
 
 

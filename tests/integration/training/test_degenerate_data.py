@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import parse_config
 from recommender_training.data import load
 from recommender_training.data_checks import run
 from recommender_training.data_checks.policy import Checks
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.pipeline import training
 from tests.mapped_files import INTERACTIONS, NOW, START, check, declare, event, write
 

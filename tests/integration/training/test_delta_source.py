@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import parquet_reader, source_files
-from recommender_training.ingestion.mapping import Format
 from tests.mapped_files import (
     INTERACTIONS,
     START,

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import demo, movielens, synthetic
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.data import dataset, version_content
 from recommender_training.data.sessions import sample_session_requests
 from recommender_training.ingestion import ingest, raw
-from recommender_training.ingestion.mapping import Format
 
 WINDOW = 200
 ALPHA = 0.01

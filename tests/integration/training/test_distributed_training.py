@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import synthetic
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from tests import warm
 
 pytestmark = pytest.mark.integration

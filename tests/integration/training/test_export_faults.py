@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from recommender_contract.resource.training_settings import Fault, FaultInjection
 from recommender_training.artifact import manifest, vocabulary
-from recommender_training.config.training import Fault, FaultInjection, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.export import faults, torchscript
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.pipeline import training

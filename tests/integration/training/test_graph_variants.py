@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_contract.resource.export import ExportSpec, Variant
 from recommender_training.artifact import triton
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.cli import main
-from recommender_training.config.export_settings import ExportSettings, Variant
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, torchscript
 from recommender_training.export.comparison_requests import comparison_request
@@ -32,7 +32,7 @@ from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate
 from tests import training_fixtures as fixtures
 
-SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
+SETTINGS = ExportSpec(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
 
 
 @pytest.fixture(scope="module")

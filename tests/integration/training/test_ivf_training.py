@@ -10,12 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.artifact import manifest
 from recommender_training.config import lists
 from recommender_training.export import parity
 from recommender_training.fitted import ivf_selection
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.models import ivf_index
 from recommender_training.pipeline import training
 

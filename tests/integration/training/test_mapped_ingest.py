@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import synthetic
 from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data import lake, version_content
 from recommender_training.ingestion import ingest, raw
-from recommender_training.ingestion.mapping import Format
 from tests.integration.training.mapped_events import AGE, FORMATS, ROWS, failure
 from tests.mapped_files import (
     EVENTS,

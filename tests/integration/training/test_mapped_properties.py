@@ -11,9 +11,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.data import lake
-from recommender_training.ingestion.mapping import Format
 from tests.mapped_files import (
     EVENTS,
     EXTENSIONS,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.data import lake
 from recommender_training.ingestion import mapped_ingest
-from recommender_training.ingestion.mapping import Format
 from tests.integration.training.mapped_events import FORMATS, ROWS, failure
 from tests.mapped_files import (
     EXTENSIONS,

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_operator.api import spec_mitigation
+from recommender_contract.resource.mitigation import POPULARITY
 from recommender_training.artifact import triton
 from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.common.errors import InputError
-from recommender_training.config import mitigation_settings as own
 from recommender_training.config.training import Hyperparameters, parse_config
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
@@ -159,7 +158,7 @@ def known(prepared: PreparedData) -> build.ExportInputs:
 
 
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
-@pytest.mark.parametrize("by", [own.POPULARITY, "genre"])
+@pytest.mark.parametrize("by", [POPULARITY, "genre"])
 def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_ever(
     bundle: Bundle, prepared: PreparedData, known: build.ExportInputs, name: str, by: str
 ) -> None:
@@ -265,27 +264,11 @@ def test_what_is_out_of_range_is_refused_with_the_field_and_the_value(
     assert named in caught.value.message
 
 
-def test_both_sides_mean_the_same_by_mitigation() -> None:
-    pairs: tuple[tuple[Any, Any], ...] = (
-        (own.Mitigation, spec_mitigation.MitigationSpec),
-        (own.Reweighting, spec_mitigation.Reweighting),
-        (own.Exposure, spec_mitigation.Exposure),
-    )
-    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "type", "default")
-    for ours, theirs in pairs:
-        assert ours().model_dump(mode="json", by_alias=True) == theirs().model_dump(mode="json")
-        mine, other = (model.model_json_schema()["properties"] for model in (ours, theirs))
-        assert mine.keys() == other.keys()
-        for name in mine:
-            for limit in (*limits, "pattern", "maxLength"):
-                assert mine[name].get(limit) == other[name].get(limit), (name, limit)
-
-
 def test_each_band_of_popularity_is_a_group_and_each_category_a_part_of_its_items(
     prepared: PreparedData,
 ) -> None:
     counts = CatalogueState.at(prepared.data, None).counts
-    for by in (own.POPULARITY, "genre"):
+    for by in (POPULARITY, "genre"):
         membership: Doubles = item_groups.membership(by, prepared.data.items, counts)
         assert membership.sum(1) == pytest.approx(np.ones(prepared.data.items.count))
         assert len(item_groups.names(by, prepared.data.items)) == membership.shape[1]

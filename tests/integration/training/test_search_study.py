@@ -16,8 +16,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from recommender_contract.resource.search import Sampler
 from recommender_training.common.errors import InputError
-from recommender_training.config.search_settings import Sampler
 from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
 from recommender_training.search.study import (

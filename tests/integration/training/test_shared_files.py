@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
-from recommender_training.ingestion.mapping import Format
 from tests.mapped_files import EXTENSIONS, INTERACTIONS, START, check, declare, reasons, write
 
 ITEMS: dict[str, Any] = {

@@ -11,11 +11,11 @@ from deltalake import DeltaTable
 
 from recommender_contract import ids
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format
 from recommender_examples import synthetic
 from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, lake, schema
 from recommender_training.ingestion import id_table, ingest
-from recommender_training.ingestion.mapping import Format
 from tests.mapped_files import (
     EXTENSIONS,
     START,

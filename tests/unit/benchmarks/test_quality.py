@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_contract.resource.hyperparameters import Retrieval
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle

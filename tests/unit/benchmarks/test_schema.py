@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import shop
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.benchmarks import schema
 

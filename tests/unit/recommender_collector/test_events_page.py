@@ -14,8 +14,7 @@ from recommender_collector.collector_metrics import CollectorMetrics, WriterMetr
 from recommender_collector.domain.batch_validation import validate_batch
 from recommender_collector.domain.declaration import parse_declaration
 from recommender_collector.domain.validation import Rules
-from recommender_operator.api.spec_mapping import DataMapping
-from recommender_training.ingestion.mapping import Format
+from recommender_contract.resource.mapping import DataMapping, Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.unit.recommender_collector.collector_samples import NOW
 

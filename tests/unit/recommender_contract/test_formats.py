@@ -18,7 +18,6 @@ from recommender_contract import (
     headers,
     ids,
     local_calendar,
-    mapping,
     metrics,
 )
 
@@ -40,7 +39,7 @@ def constants(module: Any) -> dict[str, Any]:
 
 
 def test_the_schema_of_features_is_that_of_the_present_release(recorded: Recorded) -> None:
-    recorded("features.json", {**constants(features), **constants(mapping)})
+    recorded("features.json", constants(features))
     assert set(features.RESERVED) > features.OF_REQUESTS
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import shop
 from recommender_examples.shop_settings import Settings
 from recommender_examples.shop_world import DAY_MS, START_MS
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 SMALL = Settings(users=400, items=120, impressions=12_000, days=6)

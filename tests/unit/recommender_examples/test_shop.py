@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import shop, shop_visits, shop_world
 from recommender_examples.shop_settings import (
     SLOTS,
@@ -27,7 +28,6 @@ from recommender_examples.shop_world import START_MS
 from recommender_training.common.arrays import Floats
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.unit.recommender_examples.shop_logs import LARGE, SEED, SMALL, logged, of_shop
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from recommender_training.config.training import RetrievalLoss
+from recommender_contract.resource.hyperparameters import RetrievalLoss
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels
 from tests.training_fixtures import *  # noqa: F403 -- fixtures, which it lists

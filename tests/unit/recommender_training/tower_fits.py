@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from recommender_training.config.training import RetrievalLoss, TrainingConfig, parse_config
+from recommender_contract.resource.hyperparameters import RetrievalLoss
+from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.trainer import fit_towers

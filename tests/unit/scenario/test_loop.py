@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from recommender_collector.domain.declaration import Declaration
+from recommender_contract.resource.mapping import Format
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.experiments.estimates import MIN_USERS
 from recommender_simulate.arguments import parser
@@ -15,7 +16,6 @@ from recommender_simulate.population import named
 from recommender_simulate.user_tastes import Tastes
 from recommender_training.data.training_window import TRAIN_SHARE, VALIDATION_SHARE
 from recommender_training.evaluation.off_policy import MIN_EFFECTIVE_ROWS
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.pages import charts, models
 from tests.scenario import collecting, install, loop, loop_figures

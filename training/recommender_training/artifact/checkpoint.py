@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.common.arrays import Ints
 from recommender_training.common.durable_files import write_bytes
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.item_content import content_names
 from recommender_training.features.names import number_names

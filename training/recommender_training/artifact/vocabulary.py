@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender_contract.features import Kind
+from recommender_contract.features import TEXTS, WITH_VOCABULARY, Kind
 from recommender_training.common.arrays import Ints
 from recommender_training.config.feature_schema import FeatureTable
 from recommender_training.data.dataset import Dataset
@@ -73,7 +73,8 @@ def _feature(attribute: Attribute) -> dict[str, Any]:
     """Return a column of the tensor `features`, or several: as many as `maxPerRow` or `length`."""
     own = attribute.feature
     place = "user" if attribute.place is FeatureTable.USERS else "context"
-    entry: dict[str, Any] = {"name": own.name, "of": place, "kind": own.kind.value}
+    kind = Kind.CATEGORICAL if own.kind in TEXTS else own.kind
+    entry: dict[str, Any] = {"name": own.name, "of": place, "kind": kind.value}
     if attribute.timed:
         entry |= {"edges": list(attribute.edges)}
     elif own.length is not None:
@@ -124,7 +125,7 @@ def broken(content: dict[str, Any], seed: int, feature: str | None = None) -> di
             **{key: value for key, value in each.items() if key != "hashBuckets"},
             "categories": [f"broken-{name}" for name in each["categories"]],
         }
-        if each["kind"] in (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL) and breaks(each)
+        if each["kind"] in WITH_VOCABULARY and breaks(each)
         else each
         for each in content["features"]
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
@@ -15,7 +16,6 @@ from recommender_training.data_checks import lake_files
 from recommender_training.data_checks import run as data_checks
 from recommender_training.data_checks.policy import parse_checks
 from recommender_training.ingestion import ingest, time_travel
-from recommender_training.ingestion.mapping import Format
 
 
 def add(verbs: Verbs) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
@@ -20,7 +21,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.data_checks import run as data_checks
 from recommender_training.data_checks.policy import Checks
 from recommender_training.ingestion import file_preview, ingest, mapping_trial, propose
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_trial import TrialResult
 from recommender_training.ingestion.propose import Line, Proposal
 
@@ -99,7 +100,7 @@ def _proven(source: Path, found: Proposal) -> tuple[list[TrialResult], list[str]
     """
     now, notes, refusal = int(time.time()), [], ""
     while True:
-        mapping = Mapping.model_validate(found.mapping)
+        mapping = Mapping.model_validate(found.mapping, extra="forbid")
         proofs = mapping_trial.try_mapping(source, mapping, found.kind, now)
         left_out = mapping_trial.leave_out(found.mapping, proofs)
         if not left_out:
@@ -108,7 +109,7 @@ def _proven(source: Path, found: Proposal) -> tuple[list[TrialResult], list[str]
     if shorter := mapping_trial.fit_window(found.mapping, proofs):
         notes.append(shorter)
     if all(proof.whole for proof in proofs):
-        mapping = Mapping.model_validate(found.mapping)
+        mapping = Mapping.model_validate(found.mapping, extra="forbid")
         refusal = rehearsal_refusal(source, found.kind, mapping, now)
         notes.append(f"check of these files: {refusal or 'nothing blocks a training'}")
     return proofs, notes, refusal

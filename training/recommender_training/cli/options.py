@@ -8,7 +8,8 @@ from collections.abc import Mapping as Facts
 from pathlib import Path
 from typing import TypeAlias
 
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_contract.resource.mapping import Format
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 _FORMATS = [kind.value for kind in Format]

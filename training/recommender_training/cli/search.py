@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
+from recommender_contract.resource.search import SearchSpec
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome, searched
-from recommender_training.config.search_settings import SearchSettings
 from recommender_training.config.training import check_search, parse_config
 
 _SEARCH = """the section `search` of --config, with its defaults:
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     config = parse_config(arguments.config)
     if config.search is None:
-        config = config.model_copy(update={"search": SearchSettings()})
+        config = config.model_copy(update={"search": SearchSpec()})
         check_search(config)
     found = hyperparameter_search.run_search(
         arguments.lake,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
@@ -15,7 +16,6 @@ from recommender_training.data.snapshots import By
 from recommender_training.data_checks import lake_files, segment_watch
 from recommender_training.data_checks.policy import Watch, parse_watch
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 
 
 def add(verbs: Verbs) -> None:

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+
+from recommender_contract.resource.base import ApiModel
 
 #: Characters of a value that an error shows.
 _SHOWN = 80
 
 
-class Section(BaseModel):
+class Section(ApiModel):
     """Settings with camelCase names in JSON. Frozen; refuses unknown fields."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(extra="forbid")
 
 
 def problems(error: ValidationError, kind: type[BaseModel], under: str = "") -> str:

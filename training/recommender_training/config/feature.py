@@ -2,87 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic.alias_generators import to_snake
 
-from recommender_contract.features import (
-    LISTS,
-    MAX_BANDS,
-    MAX_CATEGORIES,
-    MAX_EDGES,
-    MAX_LENGTH,
-    MAX_MISSING,
-    MAX_NUMBER,
-    MAX_PER_ROW,
-    MAX_SEPARATOR,
-    MAX_TEXT,
-    NAME,
-    ONLY,
-    PER_ROW,
-    RESERVED,
-    Kind,
-    TimeOf,
-    Transform,
-)
-from recommender_contract.local_calendar import Calendar
-from recommender_training.common.section import Section
-from recommender_training.config.calendar import TimeZone, fault
-
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_NUMBER, le=MAX_NUMBER)]
+from recommender_contract.features import LISTS, ONLY, RESERVED, Kind
+from recommender_contract.resource import feature
+from recommender_training.config.calendar import fault
 
 
-class Feature(Section):
-    """One declared feature. `column` defaults to the name."""
-
-    name: str = Field(pattern=NAME, max_length=40)
-    kind: Kind
-    column: Text | None = None
-    #: Texts that stand for a missing value, beside an empty one.
-    missing: tuple[Text, ...] = Field(default=(), max_length=MAX_MISSING)
-    #: The most frequent categories are known, all others are not.
-    max_categories: int | None = Field(default=None, ge=1, le=MAX_CATEGORIES)
-    #: All categories are known and share so many buckets, by a hash.
-    hash_buckets: int | None = Field(default=None, ge=2, le=MAX_CATEGORIES)
-    #: Between two categories of a MultiCategorical; without one, a text is one category and only
-    #: lists have several.
-    separator: str | None = Field(default=None, min_length=1, max_length=MAX_SEPARATOR)
-    #: Of users and context: most categories of a row or request (PER_ROW if absent).
-    max_per_row: int | None = Field(default=None, ge=1, le=MAX_PER_ROW)
-    #: First value of each band but the lowest, of a number or of the days since a Timestamp;
-    #: quantiles if absent.
-    edges: tuple[Number, ...] = Field(default=(), max_length=MAX_EDGES)
-    bands: int | None = Field(default=None, ge=2, le=MAX_BANDS)
-    #: Quantiles if absent: bands of about equal shares. Log: of equal width of the logarithm.
-    transform: Transform | None = None
-    #: Smallest and largest value; rows with others are quarantined.
-    minimum: Number | None = None
-    maximum: Number | None = None
-    #: Seconds if absent.
-    unit: TimeOf | None = None
-    #: Of a Timestamp: the categories that models read instead of its age.
-    calendar: Calendar | None = None
-    #: Whose calendar; UTC if absent.
-    time_zone: TimeZone | None = None
-    length: int | None = Field(default=None, ge=1, le=MAX_LENGTH)
-    #: Of users and context: the evaluation reports errors by value. Of items: exposure.
-    fairness: bool = False
-    #: Of users and context: experiments and labels are also judged by value.
-    segments: bool = False
-    #: Of users and context: popularity lists and rates by value.
-    cold_start: bool = False
-    #: Of the context: the value at serving, where the true one is not known.
-    served_as: Text | None = None
+class Feature(feature.Feature):
+    """One declared feature, whose settings fit together."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.name in RESERVED:
             raise ValueError(f"the name {self.name} is taken: choose another, and set column")
         for setting, kinds in zip(map(to_snake, ONLY), ONLY.values(), strict=True):
-            if getattr(self, setting) not in (None, ()) and self.kind not in kinds:
+            if getattr(self, setting) is not None and self.kind not in kinds:
                 of = " or ".join(kinds)
                 raise ValueError(f"{setting} is a setting of {of}, not of {self.kind}: remove it")
         if self.kind is Kind.EMBEDDING and self.length is None:
@@ -117,15 +57,16 @@ class Feature(Section):
                 )
 
     def _bands_are_consistent(self) -> None:
-        if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
+        edges = self.edges or ()
+        if any(a >= b for a, b in itertools.pairwise(edges)):
             raise ValueError("edges must increase")
-        if self.edges and self.bands:
+        if edges and self.bands:
             raise ValueError("edges and bands exclude each other: remove one")
-        if self.edges and self.transform:
+        if edges and self.transform:
             raise ValueError("edges and transform exclude each other: remove one")
         if self.lowest >= self.highest:
             raise ValueError("minimum must be below maximum")
-        if self.edges and not self.lowest < self.edges[0] <= self.edges[-1] <= self.highest:
+        if edges and not self.lowest < edges[0] <= edges[-1] <= self.highest:
             raise ValueError("edges must be above minimum and not above maximum")
 
     def _served_value_is_one(self, value: str) -> None:
@@ -143,21 +84,6 @@ class Feature(Section):
             number = math.nan
         if not math.isfinite(number) or not self.lowest <= number <= self.highest:
             raise ValueError(f"servedAs={value!r}: give a number from minimum to maximum")
-
-    @property
-    def source(self) -> str:
-        """The column of the raw file."""
-        return self.column or self.name
-
-    @property
-    def most(self) -> int:
-        """Most categories of a row or request, of a MultiCategorical of users or context."""
-        return self.max_per_row or PER_ROW
-
-    @property
-    def ages(self) -> bool:
-        """Whether models read its age, which grows with the time of the request."""
-        return self.kind is Kind.TIMESTAMP and self.calendar is None
 
     @property
     def lowest(self) -> float:

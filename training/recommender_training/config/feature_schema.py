@@ -4,7 +4,7 @@ A declaration says for each feature where it comes from, what kind it is and wha
 and which responses are positive (`config.label`). Ingestion, checks, models, requests, drift,
 fairness and popularity lists follow from it.
 
-The other side of this contract is `recommender_operator.api.spec_features`; a test compares them.
+The settings are those of the resource (`recommender_contract.resource`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from recommender_contract.features import MAX_FEATURES, PER_ROW
+from recommender_contract.resource import label_segments
 from recommender_training.common.section import Section
 from recommender_training.config import table_rules
 from recommender_training.config.feature import Feature
@@ -76,6 +77,11 @@ class FeatureSchema(Section):
         found: tuple[Feature, ...] = getattr(self, place.value)
         return found
 
+    @property
+    def dividing(self) -> tuple[Feature, ...]:
+        """The features that divide sessions, as they divide predictions."""
+        return label_segments.dividing(self.context, self.users)
+
     def text(self) -> str:
         """The declaration as JSON, the same text for the same declaration.
 
@@ -91,4 +97,4 @@ class FeatureSchema(Section):
     @classmethod
     def parse(cls, text: str) -> FeatureSchema:
         """Read the JSON of `text`. Raises ValueError."""
-        return cls.model_validate(json.loads(text))
+        return cls.model_validate(json.loads(text), extra="forbid")

@@ -8,16 +8,13 @@ of the catalogue.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
+from recommender_contract.resource.hyperparameters import ItemIndex, ItemWeights
 from recommender_training.common.errors import InputError
 
 #: Items up to which every one is scored, and candidates beyond, unless the settings say otherwise.
 ALL_ITEMS, CANDIDATES = 2_000, 500
-#: Least candidates: as many as a request may ask for (`vocabulary.MAX_TOP_N`), and some to choose
-#: from; and most.
-LEAST_CANDIDATES, MOST_CANDIDATES = 250, 10_000
 #: One candidate in so many is kept for a new item, where there are any (`fitted.new_items`).
 ONE_NEW_IN = 5
 #: Items up to which item-to-item weights are dense by default, and at most: [I, I] float32 are
@@ -25,22 +22,6 @@ ONE_NEW_IN = 5
 DENSE_ITEMS, MAX_DENSE_ITEMS = 2_000, 10_000
 #: Items up to which the first stage scores every item by default (ADR 0072).
 EXACT_ITEMS = 1_000_000
-
-
-class ItemWeights(enum.StrEnum):
-    """Form of the item-to-item weights (`hyperparameters.itemWeights`)."""
-
-    AUTO = "Auto"
-    DENSE = "Dense"
-    SPARSE = "Sparse"
-
-
-class ItemIndex(enum.StrEnum):
-    """How the candidates of a request are found by the towers (`hyperparameters.itemIndex`)."""
-
-    AUTO = "Auto"
-    EXACT = "Exact"
-    APPROXIMATE = "Approximate"
 
 
 @dataclass(frozen=True)

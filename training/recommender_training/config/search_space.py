@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from recommender_contract.resource.search import SearchRange
 from recommender_training.common.errors import InputError
-from recommender_training.config.search_settings import SearchRange
 
 Value = int | float
 Params = dict[str, Value]

@@ -1,154 +1,37 @@
-"""The section `training` of the resource, as the Job receives it (`--config`, camelCase).
-
-The other side of this contract is `recommender_operator.api.spec.TrainingSpec`; a test holds the
-defaults of both together.
-"""
+"""The section `training` of the resource, as the Job receives it (`--config`, camelCase)."""
 
 from __future__ import annotations
 
-import enum
 import json
 
 from pydantic import Field, ValidationError
 
-from recommender_contract.features import NAME
+from recommender_contract.resource import hyperparameters
+from recommender_contract.resource.export import ExportSpec
+from recommender_contract.resource.hyperparameters import Retrieval
+from recommender_contract.resource.mitigation import Exposure, MitigationSpec, Reweighting
+from recommender_contract.resource.search import Sampler, SearchSpec
+from recommender_contract.resource.training_settings import (
+    Algorithm,
+    Fault,
+    FaultInjection,
+    WarmStart,
+)
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section, problems
 from recommender_training.config import lists, search_space
-from recommender_training.config.export_settings import ExportSettings
-from recommender_training.config.lists import ItemIndex, ItemWeights
-from recommender_training.config.mitigation_settings import Exposure, Mitigation, Reweighting
-from recommender_training.config.search_settings import Sampler, SearchSettings
 
 #: Settings of the Job; ignored here, so that the whole section can be passed.
 _JOB_SETTINGS = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})
 
 
-class Algorithm(enum.StrEnum):
-    """Kind of the model `recommender`."""
-
-    DEEP_RANKER = "DeepRanker"
-    LOGISTIC_REGRESSION = "LogisticRegression"
-
-
-class Precision(enum.StrEnum):
-    """Precision of matrix products while fitting a deep model; the export is always Float32.
-
-    Auto is never slower than Float32 (`trainer.precision`).
-    """
-
-    AUTO = "Auto"
-    FLOAT32 = "Float32"
-    BFLOAT16 = "BFloat16"
-
-
-class EmbeddingUpdates(enum.StrEnum):
-    """Rows of an embedding table that a step of a fit updates (`trainer.embedding_plan`)."""
-
-    AUTO = "Auto"
-    DENSE = "Dense"
-    ROWS = "Rows"
-
-
-class Retrieval(enum.StrEnum):
-    """Part of the retrieval that ranks lists, beside predicted response and popularity."""
-
-    WEIGHTS = "Weights"
-    TWO_TOWER = "TwoTower"
-    BOTH = "Both"
-
-
-class FeatureGroup(enum.StrEnum):
-    """Optional numeric features of the deep ranker (`hyperparameters.features`)."""
-
-    DEMOGRAPHIC_RATES = "DemographicRates"
-    ROLLING_POPULARITY = "RollingPopularity"
-    CALENDAR = "Calendar"
-
-
-class RetrievalLoss(enum.StrEnum):
-    """Items in the softmax of the two towers: a sample or all."""
-
-    SAMPLED_SOFTMAX = "SampledSoftmax"
-    FULL_SOFTMAX = "FullSoftmax"
-
-
-class Fault(enum.StrEnum):
-    """Documented test hooks of the export, to rehearse a bad release (docs/export.md)."""
-
-    LATENCY = "Latency"
-    FAILURE = "Failure"
-    NON_FINITE = "NonFinite"
-    WRONG_SHAPE = "WrongShape"
-    BROKEN_FEATURES = "BrokenFeatures"
-    LEARNED_NOTHING = "LearnedNothing"
-
-
-class Hyperparameters(Section):
+class Hyperparameters(hyperparameters.Hyperparameters):
     """Settings of the deep ranker."""
-
-    embedding_dim: int = Field(default=32, ge=4, le=512)
-    history_length: int = Field(default=20, ge=1, le=200)
-    epochs: int = Field(default=8, ge=1, le=1000)
-    patience: int = Field(default=2, ge=1, le=100)
-    batch_size: int = Field(default=1024, ge=16, le=65536)
-    learning_rate: float = Field(default=0.003, gt=0, le=1)
-    weight_decay: float = Field(default=1e-5, ge=0, le=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    user_dropout: float = Field(default=0.5, ge=0, le=1)
-    session_crop: float = Field(default=0.0, ge=0, lt=1)
-    session_mask: float = Field(default=0.0, ge=0, lt=1)
-    precision: Precision = Precision.AUTO
-    embedding_updates: EmbeddingUpdates = EmbeddingUpdates.AUTO
-    max_embedding_megabytes: int | None = Field(default=None, ge=1, le=1_000_000)
-    #: Ids with fewer events in a fit share rows (`trainer.id_tables`); chosen by size if absent.
-    min_id_events: int | None = Field(default=None, ge=1, le=1000)
-    id_buckets: int | None = Field(default=None, ge=1, le=10_000_000)
-    features: tuple[FeatureGroup, ...] = Field(
-        default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
-    )
-    retrieval: Retrieval = Retrieval.BOTH
-    retrieval_loss: RetrievalLoss = RetrievalLoss.SAMPLED_SOFTMAX
-    item_weights: ItemWeights = ItemWeights.AUTO
-    item_index: ItemIndex = ItemIndex.AUTO
-    candidates: int | None = Field(
-        default=None, ge=lists.LEAST_CANDIDATES, le=lists.MOST_CANDIDATES
-    )
 
     def list_plan(self, items: int) -> lists.ListPlan:
         """How lists are made of so many items; raises InputError `CatalogueTooLarge`."""
         weights = None if self.retrieval is Retrieval.TWO_TOWER else self.item_weights
         return lists.plan(items, weights, self.candidates, self.item_index)
-
-
-class WarmMode(enum.StrEnum):
-    """Weights of the deep ranker that a warm start trains."""
-
-    ALL_WEIGHTS = "AllWeights"
-    ITEM_EMBEDDINGS = "ItemEmbeddings"
-
-
-class WarmEvents(enum.StrEnum):
-    """Events of the training window that the deep ranker is fitted on after a warm start."""
-
-    ALL = "All"
-    NEW = "New"
-
-
-class WarmStartSettings(Section):
-    """Start from the weights of the champion."""
-
-    mode: WarmMode = WarmMode.ALL_WEIGHTS
-    events: WarmEvents = WarmEvents.ALL
-
-
-class FaultInjection(Section):
-    """Fault to inject into the exported model."""
-
-    fault: Fault
-    latency_milliseconds: int = Field(default=500, ge=0, le=60000)
-    #: The declared feature that BrokenFeatures breaks; all if absent.
-    feature: str | None = Field(default=None, pattern=NAME, max_length=40)
 
 
 class TrainingConfig(Section):
@@ -157,10 +40,10 @@ class TrainingConfig(Section):
     algorithm: Algorithm = Algorithm.DEEP_RANKER
     seed: int = Field(default=17, ge=0, le=2**31 - 1)
     hyperparameters: Hyperparameters = Hyperparameters()
-    search: SearchSettings | None = None
-    mitigation: Mitigation | None = None
-    export: ExportSettings = ExportSettings()
-    warm_start: WarmStartSettings | None = None
+    search: SearchSpec | None = None
+    mitigation: MitigationSpec | None = None
+    export: ExportSpec = ExportSpec()
+    warm_start: WarmStart | None = None
     fault_injection: FaultInjection | None = None
 
     @property
@@ -194,7 +77,7 @@ def parse_config(text: str) -> TrainingConfig:
         raise InputError("InvalidConfig", "--config must be a JSON object, such as {}")
     known = {key: value for key, value in raw.items() if key not in _JOB_SETTINGS}
     try:
-        config = TrainingConfig.model_validate(known)
+        config = TrainingConfig.model_validate(known, extra="forbid")
     except ValidationError as error:
         found = problems(error, TrainingConfig)
         raise InputError("InvalidConfig", f"--config: {found}") from error

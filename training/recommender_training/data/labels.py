@@ -132,7 +132,7 @@ class Labelling:
         rows = part.select(*_PAIR, pl.col("timestamp").alias("at")).with_row_index("_row")
         rows = rows.sort("at")
         weight = np.zeros(part.height)
-        for each in self.label.positive_types:
+        for each in self.label.positive_types or ():
             later = self.conversions.filter(pl.col("event_type") == each.type)
             found = rows.join_asof(
                 later.select(*_PAIR, "at", pl.col("at").alias("found")),
@@ -165,7 +165,7 @@ def is_act(label: Label | None) -> pl.Expr:
 
 def _weight(label: Label) -> pl.Expr:
     """The weight of an event's type; 1 for those that are not positive."""
-    weights = {each.type: each.weight for each in label.positive_types}
+    weights = {each.type: each.weight for each in label.positive_types or ()}
     if not weights:
         return pl.lit(1.0, dtype=pl.Float32)
     return pl.col("event_type").replace_strict(weights, default=1.0, return_dtype=pl.Float32)

@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from recommender_contract.resource.label import Negatives, NegativesBy
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.label import Negatives, NegativesBy
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.labels import DRAWN, Labels
 

@@ -24,12 +24,9 @@ CLOCK_TOLERANCE = 86_400
 #: and the numbers of an Embedding are separated by one space; a Timestamp is in seconds since
 #: 1970.
 TYPES: dict[Kind, type[pl.DataType]] = {
-    Kind.CATEGORICAL: pl.String,
-    Kind.MULTI_CATEGORICAL: pl.String,
-    Kind.BOOLEAN: pl.String,
+    **dict.fromkeys(Kind, pl.String),
     Kind.NUMERIC: pl.Float64,
     Kind.TIMESTAMP: pl.Int64,
-    Kind.EMBEDDING: pl.String,
 }
 QUARANTINE_SCHEMA = pl.Schema(
     {

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from recommender_contract.features import Kind
+from recommender_contract.features import WITH_CATEGORIES, Kind
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema, FeatureTable
 from recommender_training.data.local_calendar import LocalCalendar
@@ -55,11 +55,10 @@ def categories_of(table: str, declaration: FeatureSchema) -> dict[str, Feature |
     found: dict[str, Feature | None] = {}
     if table == "interactions":
         found = {"event_type": None, "segment": None}
-    kinds = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL, Kind.BOOLEAN)
     declared = (
         each
         for each in declaration.of(PLACES[table])
-        if each.kind in kinds or each.calendar is not None
+        if each.kind in WITH_CATEGORIES or each.calendar is not None
     )
     return found | {feature.name: feature for feature in declared}
 

@@ -16,29 +16,7 @@ from recommender_training.data.local_calendar import LocalCalendar
 from recommender_training.data.sessions import SESSION_GAP
 from recommender_training.data_checks import interaction_batches, sample
 
-#: Most features that divide sessions; labels have as many.
-MOST_SEGMENTS = 3
 SECONDS_A_DAY = 86_400
-_NAMED = (Kind.CATEGORICAL, Kind.BOOLEAN)
-
-
-def dividing(declared: FeatureSchema) -> tuple[Feature, ...]:
-    """Return the features that divide sessions, as they divide predictions.
-
-    The first three of those with `segments`, then of those with `fairness`: of each, named values
-    of the context, numbers of the context, and features of users. The operator has the same rule
-    (`resources/label_segments.py`), and a test compares them.
-    """
-    context = [each for each in declared.context if _divides(each)]
-    named = [each for each in context if each.kind in _NAMED]
-    others = [each for each in context if each.kind not in _NAMED]
-    found = [*named, *others, *filter(_divides, declared.users)]
-    return tuple(sorted(found, key=lambda each: not each.segments)[:MOST_SEGMENTS])
-
-
-def _divides(feature: Feature) -> bool:
-    is_set = (feature.segments or feature.fairness) and feature.served_as is None
-    return is_set and feature.kind not in (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
 
 
 def watched(declared: FeatureSchema) -> tuple[Feature, ...]:
@@ -90,7 +68,7 @@ def sessions(events: pl.DataFrame, users: pl.DataFrame, declared: FeatureSchema)
     else:
         joined = started.join(users.select(columns), on="user_id", how="left")
     day = (time // SECONDS_A_DAY).cast(pl.Int64).alias("day")
-    wanted = dict.fromkeys((*watched(declared), *dividing(declared)))
+    wanted = dict.fromkeys((*watched(declared), *declared.dividing))
     values = [_value(each).alias(each.name) for each in wanted]
     return joined.select("user_id", day, *values).sort("user_id", "day")
 

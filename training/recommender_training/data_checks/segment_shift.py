@@ -60,9 +60,7 @@ class Reference:
     def of(cls, frame: pl.DataFrame, declared: FeatureSchema) -> Self:
         """Count the sessions of a training (`segment_rows.sessions`)."""
         features = chosen(segment_rows.watched(declared), frame)
-        groups = tuple(
-            Groups.of(each, frame[each.name]) for each in segment_rows.dividing(declared)
-        )
+        groups = tuple(Groups.of(each, frame[each.name]) for each in declared.dividing)
         placed = Placed.of(features, frame)
         crosses = {
             by.bins.name: crossed(by, placed, by.place(frame[by.bins.name]), by.count)

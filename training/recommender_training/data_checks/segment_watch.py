@@ -117,7 +117,7 @@ def _run(
     lake: Path, data_version: str, against: str, watch: Watch, window_days: int | None
 ) -> Watched | None:
     now = version_content.scan_version(lake, data_version)
-    if not segment_rows.dividing(now.declaration):
+    if not now.declaration.dividing:
         return None
     content = _reference(lake, against, window_days)
     known = Reference.read(content)

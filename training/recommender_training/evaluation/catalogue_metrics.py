@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from recommender_contract.resource.mitigation import POPULARITY
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.mitigation_settings import POPULARITY
 from recommender_training.evaluation.predictions import Window
 from recommender_training.evaluation.ranking_metrics import RankingTask
 from recommender_training.features import item_groups

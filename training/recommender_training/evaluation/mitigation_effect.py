@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recommender_training.config.mitigation_settings import Mitigation
+from recommender_contract.resource.mitigation import MitigationSpec
 from recommender_training.evaluation import (
     catalogue_metrics,
     confidence_intervals,
@@ -32,7 +32,7 @@ from recommender_training.statistics.bootstrap import Resamples
 class Before:
     """The settings in force, and the models fitted without weights if rows are weighted."""
 
-    settings: Mitigation
+    settings: MitigationSpec
     unweighted: Bundle | None
     groups: list[dict[str, Any]]  # of the users, with the weights of their rows
 

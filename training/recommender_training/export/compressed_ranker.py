@@ -9,8 +9,8 @@ answer's time, and no quicker in whole numbers (ADR 0016).
 import torch
 from torch import Tensor
 
-from recommender_training.config.export_settings import ExportSettings, Variant
-from recommender_training.config.training import FeatureGroup
+from recommender_contract.resource.export import ExportSpec, Variant
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.export import compression
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import graph
@@ -55,7 +55,7 @@ class PrunedRanker(RankerServing):
         return total.scatter_add_(1, self.kept[at].to(torch.int64).flatten(1), weights.flatten(1))
 
 
-def compress(full: RankerServing, variant: Variant, settings: ExportSettings) -> RankerServing:
+def compress(full: RankerServing, variant: Variant, settings: ExportSpec) -> RankerServing:
     """The variant of a full graph, which is left as it is."""
     state = dict(full.named_buffers())
     groups = tuple(FeatureGroup(name) for name in full.groups)
@@ -68,7 +68,7 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSettings) ->
     return PrunedRanker(state, full.history_length, tags, full.candidates, groups).eval()
 
 
-def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:
+def left_of(weights: Tensor, variant: Variant, settings: ExportSpec) -> Tensor:
     """[I, I] the item-to-item weights that a variant keeps."""
     if variant is Variant.INT8:
         return compression.from_int8(*compression.to_int8(weights))

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.artifact.vocabulary import width
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config.feature import Feature
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data import feature_encoding
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.local_calendar import LocalCalendar

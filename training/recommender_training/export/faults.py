@@ -8,7 +8,7 @@ BrokenFeatures and LearnedNothing are no wrappers: they act on the vocabulary an
 import torch
 from torch import Tensor, nn
 
-from recommender_training.config.training import Fault, FaultInjection
+from recommender_contract.resource.training_settings import Fault, FaultInjection
 
 
 class Faulty(nn.Module):

@@ -8,7 +8,7 @@ features.
 import torch
 from torch import Tensor
 
-from recommender_training.config.training import FeatureGroup
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.export.overlap_serving import OverlapServing
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (

@@ -11,11 +11,11 @@ import numpy as np
 from torch import nn
 
 from recommender_contract.artifact import POPULARITY
+from recommender_contract.resource.export import Variant
 from recommender_training.artifact import popularity_file, triton
 from recommender_training.artifact.triton import MODELS
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.export_settings import Variant
 from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.predictions import scorers

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.common.arrays import Floats, Ints
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.items import Items
 from recommender_training.features import attributes, graph

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.common.arrays import Ints
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import event_history, graph, group_numbers
 from recommender_training.features.assembly import Candidates, Requests, Sessions

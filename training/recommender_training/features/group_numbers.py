@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.common.arrays import Ints, Places
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import attributes, event_history, graph, model_features
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommender_contract.resource.mitigation import POPULARITY
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.mitigation_settings import POPULARITY
 from recommender_training.data.feature_encoding import Block
 from recommender_training.data.items import Items
 from recommender_training.features.event_history import ItemCounts

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from recommender_training.config.training import FeatureGroup
+from recommender_contract.resource.hyperparameters import FeatureGroup
 
 #: Windows of RollingPopularity in days, each closed on the left: [t - days, t).
 WINDOW_DAYS = (1, 7, 30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recommender_training.config.training import FeatureGroup
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes, model_features
 from recommender_training.features.graph import SESSION_NUMBERS, TASTE_NUMBERS

@@ -15,11 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from recommender_contract.features import Kind
+from recommender_contract.features import WITH_VOCABULARY
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute, Block
-
-_NAMED = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL)
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def _of_categories(data: Dataset) -> Iterator[Overlap]:
 
 def _comparable(own: Attribute, block: Block) -> bool:
     """True if both have categories that mean the same if they have the same name."""
-    kinds = own.feature.kind in _NAMED and block.feature.kind in _NAMED
+    kinds = own.feature.kind in WITH_VOCABULARY and block.feature.kind in WITH_VOCABULARY
     return kinds and own.feature.hash_buckets == block.feature.hash_buckets
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recommender_contract.resource.hyperparameters import ItemIndex
 from recommender_training.common.arrays import Floats, Ints
 from recommender_training.common.progress import say
-from recommender_training.config.lists import ItemIndex
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import ivf_index
 from recommender_training.models.ivf_index import IvfIndex

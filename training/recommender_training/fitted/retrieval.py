@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import ItemIndex, Retrieval
 from recommender_training.common.arrays import Floats
 from recommender_training.config.label import Label
-from recommender_training.config.lists import ItemIndex, ListPlan
-from recommender_training.config.training import Retrieval
+from recommender_training.config.lists import ListPlan
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from recommender_contract.ids import IdKind
-from recommender_contract.mapping import PartitionBy, TimeUnit
+from recommender_contract.resource.mapping import PartitionBy, TimeUnit
 from recommender_training.data import row_times, schema
 from recommender_training.ingestion import conflicts, feature_values, texts
 from recommender_training.ingestion.ids import IdReader, IntegerIds

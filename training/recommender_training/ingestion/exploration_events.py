@@ -21,11 +21,11 @@ import polars as pl
 
 from recommender_contract import ids as text_ids
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.mapping import IdKinds
 from recommender_training.common.progress import say
 from recommender_training.data import compaction, lake, schema
 from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.lines import Lines, bounded
-from recommender_training.ingestion.mapping import Ids
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
 
@@ -40,7 +40,7 @@ _Row = tuple[int, int, int, int, str]
 
 
 def add_exploration(
-    path: Path, files: Sequence[SourceFile], ids: Ids, now: int
+    path: Path, files: Sequence[SourceFile], ids: IdKinds, now: int
 ) -> tuple[int | None, pl.DataFrame | None]:
     """Add the explored places of files that the lake does not have yet.
 
@@ -74,7 +74,7 @@ def add_exploration(
     return version, None if version is None else rows
 
 
-def _hash(ids: Ids) -> str:
+def _hash(ids: IdKinds) -> str:
     """Hash of all that affects the rows, as `Mapping.schema_hash` is for mapped tables."""
     text = json.dumps([_READER, ids.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -88,7 +88,7 @@ def _fresh(path: Path, files: Sequence[SourceFile], reader: str) -> list[SourceF
     return list({file.batch: file for file in files if file.batch not in seen}.values())
 
 
-def _read(file: SourceFile, ids: Ids, now: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(file: SourceFile, ids: IdKinds, now: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return rows of the table, and bad lines (`line`, `row`, `reason`)."""
     good: list[_Row] = []
     bad: list[tuple[int, str, str]] = []
@@ -128,7 +128,7 @@ def _marked_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, text
 
 
-def row_of(text: str, ids: Ids, now: int) -> _Row | str | None:
+def row_of(text: str, ids: IdKinds, now: int) -> _Row | str | None:
     """Return the row of a line, the reason why it is bad, or None if nothing was explored."""
     if not bounded(text)[1]:
         return "NotUtf8"

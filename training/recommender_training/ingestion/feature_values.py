@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from recommender_contract.features import Kind, TimeOf
+from recommender_contract.features import TEXTS, Kind, TimeOf
 from recommender_training.config.feature import Feature
 from recommender_training.ingestion import raw_columns, texts
 from recommender_training.ingestion.mapping import field_of
@@ -39,7 +39,7 @@ def read_feature(
     """
     for feature in features:
         raw = pl.col(f"raw_{field_of(feature)}")
-        text = pl.when(~raw.is_in(list(feature.missing))).then(raw)
+        text = pl.when(~raw.is_in(list(feature.missing or ()))).then(raw)
         value = _READERS[feature.kind](text, feature)
         frame = frame.with_columns(value.alias(_value_of(feature)))
         if feature.kind in _LIMITS:
@@ -169,6 +169,6 @@ _READERS: dict[Kind, Callable[[pl.Expr, Feature], pl.Expr]] = {
     Kind.EMBEDDING: embedding,
 }
 _LIMITS: dict[Kind, Callable[[pl.Expr], pl.Expr]] = {
-    Kind.CATEGORICAL: lambda value: value.str.len_chars() > MAX_TEXT,
+    **dict.fromkeys(TEXTS, lambda value: value.str.len_chars() > MAX_TEXT),
     Kind.MULTI_CATEGORICAL: _longest,
 }

@@ -18,10 +18,10 @@ from typing import Any
 import polars as pl
 from deltalake.exceptions import DeltaError
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import file_patterns, guess
 from recommender_training.ingestion.lines import Lines
-from recommender_training.ingestion.mapping import Format
 
 #: Rows that are read of each table.
 ROWS = 5000

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract.resource.label import SECONDS_AN_HOUR
 from recommender_training.common.arrays import Ints
-from recommender_training.config.label import SECONDS_AN_HOUR
 from recommender_training.data.schema import POSITIVE_VALUE
 from recommender_training.data.training_window import places
 from recommender_training.ingestion import guess, texts

@@ -14,13 +14,13 @@ import polars as pl
 
 from recommender_contract import ids
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.mapping import INTEGERS, IdKinds
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema
 from recommender_training.data.dataset import Dataset
 from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.ids import IdReader, IntegerIds
-from recommender_training.ingestion.mapping import INTEGERS, Ids
 from recommender_training.ingestion.text_ids import TextIds
 
 _TABLE = "ids"
@@ -38,7 +38,7 @@ class IdReaders:
 class Named:
     """Kinds of the ids of a data set; `items` has the text of each item, in the same order."""
 
-    kinds: Ids = INTEGERS
+    kinds: IdKinds = INTEGERS
     items: tuple[str, ...] | None = None
 
     def lineage(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Named:
         return {"ids": {**self.kinds.model_dump(mode="json"), "hash": ids.HASH}}
 
 
-def open_readers(path: Path, kinds: Ids) -> IdReaders:
+def open_readers(path: Path, kinds: IdKinds) -> IdReaders:
     """Return readers that know the texts of the lake.
 
     Raises InputError `InvalidMapping` if the lake has ids of another kind, which would stand for
@@ -63,7 +63,7 @@ def open_readers(path: Path, kinds: Ids) -> IdReaders:
     return IdReaders(**readers)
 
 
-def check_kinds(path: Path, kinds: Ids) -> None:
+def check_kinds(path: Path, kinds: IdKinds) -> None:
     """Raise InputError `InvalidMapping` if the lake has ids of another kind."""
     for of in ("user", "item"):
         present, declared = kind_of(path, of), getattr(kinds, of)
@@ -96,7 +96,7 @@ def id_texts(path: Path, data: Dataset) -> Named:
 
     Raises InputError `DataVersionMissing` if a text is missing or does not match its id.
     """
-    kinds = Ids(**{of: kind_of(path, of) or IdKind.INTEGER for of in ("user", "item")})
+    kinds = IdKinds(**{of: kind_of(path, of) or IdKind.INTEGER for of in ("user", "item")})
     for of, known in (("user", data.users.ids), ("item", data.items.ids)):
         if getattr(kinds, of) is IdKind.INTEGER and len(known) and known[-1] > ids.MAX_INTEGER:
             raise _lost(path, f"the text of the {of} {known[-1]} is missing")

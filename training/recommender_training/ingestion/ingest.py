@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_contract.resource.mapping import INTEGERS, Format
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
@@ -33,7 +34,7 @@ from recommender_training.ingestion import (
     read_marks,
 )
 from recommender_training.ingestion.erased_users import ErasedUsers
-from recommender_training.ingestion.mapping import INTEGERS, Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.ingestion import convert, id_table
-from recommender_training.ingestion.mapping import Format, Items, Mapping, Users
+from recommender_training.ingestion.mapping import Items, Mapping, Users
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
 from recommender_training.ingestion.staged_rows import StagedRows

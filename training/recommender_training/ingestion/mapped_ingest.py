@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender_contract.bands import UNKNOWN
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data import (
@@ -39,7 +40,7 @@ from recommender_training.ingestion import (
 from recommender_training.ingestion.erased_users import ErasedUsers
 from recommender_training.ingestion.file_digests import FileDigests
 from recommender_training.ingestion.ingestion_run import IngestedFile, Run
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
 from recommender_training.ingestion.staged_rows import StagedRows

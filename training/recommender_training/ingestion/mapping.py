@@ -1,26 +1,24 @@
 """The mapping of a source: files and columns of the tables (camelCase).
 
-The other side of this contract is `recommender_operator.api.spec_mapping.DataMapping`; a test
-compares them.
+The settings are those of the resource; here are the rules between them, and what follows for
+reading the files.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import json
-from typing import Annotated, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from recommender_contract.features import PER_ROW, Kind
-from recommender_contract.ids import IdKind
-from recommender_contract.mapping import PartitionBy, TimeUnit
-from recommender_training.common.section import Section
+from recommender_contract.features import LISTS, PER_ROW
+from recommender_contract.resource import mapping
+from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.mapping import INTEGERS, Format
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import Features, FeatureSchema
 from recommender_training.config.label import Label
-from recommender_training.data import schema
 
 #: Increased when the same bytes give other rows, so that files are read again.
 _READER = "2"
@@ -30,33 +28,13 @@ _OF_MODELS = {
     "served_as", "calendar", "time_zone", "segments",
 }  # fmt: skip
 
-Column = Annotated[str, Field(min_length=1, max_length=64)]
-Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
 
+class Table(ApiModel):
+    """Rules of any table, and the columns that are read."""
 
-class Format(enum.StrEnum):
-    """Format of the raw files; all except the first need a mapping."""
-
-    MOVIELENS_100K = "MovieLens100K"
-    CSV = "CSV"
-    JSON_LINES = "JSONLines"
-    PARQUET = "Parquet"
-    DELTA = "Delta"
-
-
-class EventValue(Section):
-    """Value of an event type, for events without their own value."""
-
-    type: str = Field(min_length=1, max_length=64)
-    value: float | None = Field(default=None, ge=schema.MIN_VALUE, le=schema.MAX_VALUE)
-
-
-class Table(Section):
-    """Files of one table, their columns if they have no header, and the declared features."""
-
-    files: Files
-    columns: tuple[Column, ...] = Field(default=(), max_length=100)
-    features: Features = ()
+    files: str
+    columns: tuple[str, ...] | None
+    features: Features
     _FIELDS: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
@@ -76,11 +54,10 @@ class Table(Section):
 
     def lists(self) -> frozenset[str]:
         """Return the fields whose value may be a list."""
-        kinds = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
-        return frozenset(field_of(each) for each in self.features if each.kind in kinds)
+        return frozenset(field_of(each) for each in self.features if each.kind in LISTS)
 
 
-class Interactions(Table):
+class Interactions(mapping.InteractionsMapping, Table):
     """Interactions, one event per row.
 
     `lowest` to `highest` of `value` is scaled to the range 1 to 5. If `event_types` is given, all
@@ -97,23 +74,13 @@ class Interactions(Table):
         "segment",
     )
 
-    user: Column
-    item: Column
-    timestamp: Column
-    timestamp_unit: TimeUnit = TimeUnit.SECONDS
-    value: Column | None = None
-    lowest: float = Field(default=schema.MIN_VALUE, allow_inf_nan=False)
-    highest: float = Field(default=schema.MAX_VALUE, allow_inf_nan=False)
-    event_type: Column | None = None
-    event_types: tuple[EventValue, ...] = Field(default=(), max_length=50)
-    session: Column | None = None
-    segment: Column | None = None
+    features: Features = ()
 
     @model_validator(mode="after")
     def _has_a_value(self) -> Self:
         if not self.lowest < self.highest:
             raise ValueError("lowest must be below highest")
-        types = self.event_types
+        types = self.event_types or ()
         if len({entry.type for entry in types}) < len(types):
             raise ValueError("eventTypes has a duplicate; list each type once")
         if types and self.event_type is None:
@@ -128,11 +95,8 @@ class Interactions(Table):
 class SideTable(Table):
     """A table of users or items."""
 
-    id: Column
-    #: The time that a row counts from; one row for each id if absent.
-    valid_from: Column | None = None
-    #: Seconds if absent.
-    valid_from_unit: TimeUnit | None = None
+    valid_from: str | None
+    valid_from_unit: mapping.TimeUnit | None
 
     @model_validator(mode="after")
     def _unit_has_a_column(self) -> Self:
@@ -146,55 +110,39 @@ class SideTable(Table):
         return self.valid_from is not None
 
 
-class Users(SideTable):
+class Users(mapping.UsersMapping, SideTable):
     """Users and their declared features."""
 
     _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment", "valid_from")
 
-    segment: Column | None = None
+    features: Features = ()
 
 
-class Items(SideTable):
+class Items(mapping.ItemsMapping, SideTable):
     """Items and their declared features."""
 
     _FIELDS: ClassVar[tuple[str, ...]] = ("id", "title", "valid_from")
 
-    title: Column | None = None
+    features: Features = ()
 
 
-class CsvLayout(Section):
+class CsvLayout(mapping.CsvLayout):
     """Delimiter and quote of a CSV file."""
-
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quote: str = Field(default='"', min_length=1, max_length=1)
 
     @model_validator(mode="after")
     def _are_distinct(self) -> Self:
-        if self.delimiter == self.quote or {self.delimiter, self.quote} & {"\n", "\r", "\0"}:
-            raise ValueError("delimiter and quote must differ, and neither may be a line end")
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote must differ")
         return self
 
 
-class Ids(Section):
-    """Kinds of user and item ids."""
-
-    user: IdKind = IdKind.INTEGER
-    item: IdKind = IdKind.INTEGER
-
-
-#: Default kinds of ids.
-INTEGERS = Ids()
-
-
-class Mapping(Section):
+class Mapping(mapping.DataMapping):
     """Files and columns of all tables."""
 
     interactions: Interactions
     users: Users | None = None
     items: Items | None = None
     csv: CsvLayout | None = None
-    ids: Ids = INTEGERS
-    partition_by: PartitionBy = PartitionBy.DAY
     label: Label | None = None
 
     @model_validator(mode="after")
@@ -207,7 +155,7 @@ class Mapping(Section):
         named = self.label.types if self.label else ()
         if named and self.interactions.event_type is None:
             raise ValueError("label: event types need interactions.eventType, their column")
-        known = {entry.type for entry in self.interactions.event_types}
+        known = {entry.type for entry in self.interactions.event_types or ()}
         for name in named:
             if known and name not in known:
                 raise ValueError(
@@ -235,9 +183,15 @@ class Mapping(Section):
 
     def schema_hash(self, name: str, kind: Format) -> str:
         """Return a hash of all of the mapping that affects the rows of a table."""
-        table = self.tables()[name].model_dump(
-            mode="json", exclude={"files": True, "features": {"__all__": _OF_MODELS}}
+        table: dict[str, Any] = self.tables()[name].model_dump(
+            mode="json",
+            by_alias=False,
+            exclude={"files": True, "features": {"__all__": _OF_MODELS}},
         )
+        # Hashes have an empty list where the setting is absent.
+        for section in (table, *table["features"]):
+            lists = section.keys() & {"columns", "event_types", "missing"}
+            section |= {each: section[each] or [] for each in lists}
         for feature in table["features"]:
             if feature["max_per_row"] in (None, PER_ROW):
                 del feature["max_per_row"]  # as before features had it, and as without it

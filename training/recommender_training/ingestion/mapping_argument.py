@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import problems
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 
 def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
@@ -32,7 +33,7 @@ def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text(encoding="utf-8")
-        mapping = Mapping.model_validate(json.loads(text))
+        mapping = Mapping.model_validate(json.loads(text), extra="forbid")
     except ValidationError as error:
         raise InputError("InvalidMapping", f"--mapping: {problems(error, Mapping)}") from error
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.mapping import Format, IdKinds
 from recommender_training.common.errors import InputError
 from recommender_training.data import schema
 from recommender_training.ingestion import (
@@ -22,7 +23,7 @@ from recommender_training.ingestion import (
 )
 from recommender_training.ingestion.id_table import IdReaders
 from recommender_training.ingestion.ids import IdReader, IntegerIds
-from recommender_training.ingestion.mapping import Format, Ids, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.text_ids import TextIds
 
 #: Most files of a table that are read, and rows of all of them: some seconds for any size.
@@ -194,7 +195,7 @@ def _spread(paths: Sequence[Path]) -> list[Path]:
     return [paths[place] for place in places]
 
 
-def _id_readers(kinds: Ids) -> IdReaders:
+def _id_readers(kinds: IdKinds) -> IdReaders:
     def reader(name: str, kind: IdKind) -> IdReader:
         return TextIds(name) if kind is IdKind.TEXT else IntegerIds(name)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recommender_contract.features import RESERVED
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.data import schema
 from recommender_training.ingestion import (
@@ -24,7 +25,7 @@ from recommender_training.ingestion import (
     label_leakage,
 )
 from recommender_training.ingestion.file_preview import TablePreview
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def propose(seen: Sequence[TablePreview]) -> Proposal:
     if events.kind is Format.CSV and events.delimiter != ",":
         result.mapping["csv"] = {"delimiter": events.delimiter}
     try:
-        Mapping.model_validate(result.mapping)
+        Mapping.model_validate(result.mapping, extra="forbid")
     except ValueError as error:
         raise InputError(
             "InvalidMapping", f"no mapping fits these files ({error}); write it yourself"

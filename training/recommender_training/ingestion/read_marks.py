@@ -17,11 +17,12 @@ from pathlib import Path, PurePosixPath
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common import clock
 from recommender_training.common.progress import say
 from recommender_training.data import json_records, time_format
 from recommender_training.ingestion import erasure_list
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 FOLDER = "_lakes"
 SCHEMA = "recommender.dev/lake-mark/v1"

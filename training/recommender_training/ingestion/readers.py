@@ -17,11 +17,12 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.ingestion import parquet_reader, raw_columns
 from recommender_training.ingestion.lines import Lines, bounded
-from recommender_training.ingestion.mapping import CsvLayout, Format, Mapping, Table
+from recommender_training.ingestion.mapping import CsvLayout, Mapping, Table
 
 #: Rows of a batch: some tens of megabytes.
 BATCH_ROWS = 50_000

@@ -18,10 +18,11 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.ingestion.file_digests import FileDigests
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 #: Table features under which the Parquet files still are exactly the rows.
 _READABLE = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}

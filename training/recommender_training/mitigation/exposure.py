@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract.resource.mitigation import Exposure
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation_settings import Exposure
 from recommender_training.statistics import model_metrics
 
 #: Steps of the ascent; a step moves a bonus by at most FIRST_STEP of the largest one, and less

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from recommender_contract.resource.mitigation import SEGMENT, Reweighting
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation_settings import SEGMENT, Reweighting
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 

@@ -18,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from recommender_contract.resource.hyperparameters import ItemWeights
 from recommender_training.common.arrays import Bools, Floats
-from recommender_training.config.lists import ItemWeights
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features.event_history import ItemCounts
 from recommender_training.models import neighbours

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recommender_contract.resource.hyperparameters import RetrievalLoss
 from recommender_training.common.arrays import Ints
-from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows
 from recommender_training.data.row_times import END

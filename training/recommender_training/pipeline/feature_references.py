@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recommender_contract.features import LISTS as WITHOUT_ONE_VALUE
-from recommender_contract.features import Kind
+from recommender_contract.features import WITH_VOCABULARY
+from recommender_contract.resource.mitigation import POPULARITY, SEGMENT
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature_schema import FeatureTable
-from recommender_training.config.mitigation_settings import POPULARITY, SEGMENT
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
-
-#: Kinds of features of requests that the fault BrokenFeatures breaks.
-_BROKEN = (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL)
 
 
 def check_references(config: TrainingConfig, data: Dataset) -> None:
@@ -46,5 +43,5 @@ def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, li
     injected = config.fault_injection
     if injected is not None and injected.feature is not None:
         categorical = (each.feature for each in data.attributes)
-        named = [each.name for each in categorical if each.kind in _BROKEN]
+        named = [each.name for each in categorical if each.kind in WITH_VOCABULARY]
         yield "faultInjection.feature", injected.feature, [*named, *items]

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from recommender_contract.resource.hyperparameters import Retrieval
+from recommender_contract.resource.mitigation import Exposure
 from recommender_training.common.progress import say
-from recommender_training.config.mitigation_settings import Exposure
-from recommender_training.config.training import Retrieval, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import (
     catalogue_metrics,
     fairness,

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from recommender_contract.artifact import ITEM_IDS, REFERENCE, VOCABULARY
+from recommender_contract.resource.training_settings import Fault
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import labels, time_format
 from recommender_training.data import load as load_data
 from recommender_training.data.sessions import sample_session_requests

@@ -12,11 +12,12 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_contract.artifact import REPORT
+from recommender_contract.resource.training_settings import Algorithm
 from recommender_training.artifact import manifest, serving_limits, triton
 from recommender_training.artifact.staged_folder import staged
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
-from recommender_training.config.training import Algorithm, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
 from recommender_training.data import load as load_data
 from recommender_training.data.dataset import Dataset

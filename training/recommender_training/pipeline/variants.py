@@ -17,12 +17,13 @@ from typing import Any
 
 import torch
 
+from recommender_contract.resource.export import ExportSpec, Variant
+from recommender_contract.resource.hyperparameters import ItemWeights
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Ints
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.export_settings import ExportSettings, Variant
-from recommender_training.config.lists import MAX_DENSE_ITEMS, ItemWeights
+from recommender_training.config.lists import MAX_DENSE_ITEMS
 from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import confidence_intervals, predictions
 from recommender_training.evaluation.predictions import Answers, Window
@@ -104,7 +105,7 @@ def measured(
     bundle: Bundle,
     prepared: PreparedData,
     known: build.ExportInputs,
-    settings: ExportSettings,
+    settings: ExportSpec,
     rows: Ints,
 ) -> tuple[Window, list[Candidate]]:
     """The full graph of the deep ranker and each variant, by their answers on the window of these
@@ -146,7 +147,7 @@ def serving(
     return answers_of
 
 
-def graphs_of(full: RankerServing, settings: ExportSettings) -> dict[str, RankerServing]:
+def graphs_of(full: RankerServing, settings: ExportSpec) -> dict[str, RankerServing]:
     """The full graph and each variant of the settings, by name."""
     made = {variant.value: compress(full, variant, settings) for variant in settings.variants}
     return {FULL: full, **made}
@@ -156,7 +157,7 @@ def answer(
     model: torch.jit.ScriptModule,
     words: dict[str, Any],
     variant: Variant | None,
-    settings: ExportSettings,
+    settings: ExportSpec,
     window: Window,
     bonus: Bonus | None = None,
 ) -> Answers:
@@ -172,7 +173,7 @@ def _candidates(
     window: Window,
     loaded: Mapping[str, torch.jit.ScriptModule],
     words: dict[str, Any],
-    settings: ExportSettings,
+    settings: ExportSpec,
     sizes: Mapping[str, float],
     times: Mapping[str, Mapping[str, float]],
     bonus: Bonus | None,
@@ -200,7 +201,7 @@ def _candidates(
 
 
 def choose_variant(
-    candidates: Sequence[Candidate], settings: ExportSettings, window: Mapping[str, Any]
+    candidates: Sequence[Candidate], settings: ExportSpec, window: Mapping[str, Any]
 ) -> Decision:
     """The smallest variant that passes, of `candidates` with the full graph first."""
     full, *others = candidates
@@ -227,7 +228,7 @@ def choose_variant(
     return Decision(Variant(best.name) if best else None, section, times)
 
 
-def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
+def verdict(one: Candidate, full: Candidate, settings: ExportSpec) -> tuple[bool, str]:
     """Verdict on a variant with its reasons, by the numbers that are the same in each run.
 
     It states the times only by the side of the limit that they are on, and where they decide.

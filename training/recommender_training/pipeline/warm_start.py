@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from recommender_contract.resource.training_settings import Algorithm, WarmEvents
 from recommender_training.artifact import checkpoint, manifest
 from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.training import Algorithm, TrainingConfig, WarmEvents
+from recommender_training.config.training import TrainingConfig
 from recommender_training.distributed.group import Group
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle

@@ -58,7 +58,7 @@ class Choice:
 def choose_configuration(
     source: Source, data: Dataset, config: TrainingConfig, folder: Path, threads: int
 ) -> Choice:
-    """Search with the settings `config.search_settings`, with the journal in `folder`.
+    """Search with the settings `config.search`, with the journal in `folder`.
 
     `data` is the data set of `source`; its test window is not used. Resumes an earlier search with
     the same settings in this folder. Raises InputError: TooFewRows, InvalidConfig, or SearchFailed

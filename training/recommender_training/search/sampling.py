@@ -16,7 +16,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from recommender_training.config.search_settings import Sampler
+from recommender_contract.resource.search import Sampler
 from recommender_training.config.search_space import Dimension, Params
 
 #: Random trials before TPE uses the results.

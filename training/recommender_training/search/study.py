@@ -16,9 +16,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
+from recommender_contract.resource.search import Sampler, SearchSpec
 from recommender_training.common.errors import InputError
 from recommender_training.config import search_space as spaces
-from recommender_training.config.search_settings import Sampler, SearchSettings
 from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
 
@@ -36,7 +36,7 @@ Objective = Callable[[Params, Report], Sequence[float]]
 class Plan:
     """Settings and space of a search."""
 
-    settings: SearchSettings
+    settings: SearchSpec
     space: tuple[Dimension, ...]
     seed: int
     first: Params | None  # the first configuration, unless the sampler is a grid

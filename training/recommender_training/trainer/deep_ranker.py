@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from recommender_contract.resource.training_settings import Fault
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
-from recommender_training.config.training import Fault, Hyperparameters, TrainingConfig
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes, overlap_features
 from recommender_training.features.prepared_data import PreparedData, held_out

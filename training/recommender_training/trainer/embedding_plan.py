@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.common.arrays import Ints
-from recommender_training.common.errors import InputError
-from recommender_training.config.training import (
-    Algorithm,
+from recommender_contract.resource.hyperparameters import (
     EmbeddingUpdates,
     Retrieval,
     RetrievalLoss,
-    TrainingConfig,
 )
+from recommender_contract.resource.training_settings import Algorithm
+from recommender_training.common.arrays import Ints
+from recommender_training.common.errors import InputError
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows, IdTables

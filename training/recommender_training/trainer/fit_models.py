@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from recommender_contract.resource.training_settings import Algorithm
 from recommender_training.common.progress import say
-from recommender_training.config.training import Algorithm, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.features.prepared_data import PreparedData, held_out
 from recommender_training.fitted.bundle import Bundle, FitLog, baseline_logits
 from recommender_training.models import logistic

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_training.common.arrays import Ints
 from recommender_training.common.progress import say
-from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.id_rows import IdRows
 from recommender_training.features import attributes

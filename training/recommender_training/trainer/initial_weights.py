@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
+from recommender_contract.resource.training_settings import WarmEvents, WarmMode
 from recommender_training.artifact.checkpoint import Checkpoint, CheckpointError, Words
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.training import FeatureGroup, WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.item_content import content_names
 from recommender_training.models.ranker import ITEM_TABLE, USER_TABLE, Ranker

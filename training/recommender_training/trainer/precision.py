@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
+from recommender_contract.resource.hyperparameters import Precision
 from recommender_training.common import processor
 from recommender_training.common.processor import Processor
-from recommender_training.config.training import Precision
 
 #: Flags of processors for products of BFloat16: x86-64 and Arm.
 _FLAGS = ("amx_bf16", "avx512_bf16", "bf16", "svebf16")

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recommender_contract.resource.hyperparameters import Precision
 from recommender_training.common.progress import say
-from recommender_training.config.training import Precision
 from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.trainer import precision as precisions
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from recommender_training.config.training import EmbeddingUpdates
+from recommender_contract.resource.hyperparameters import EmbeddingUpdates
 from recommender_training.distributed.group import Group
 from recommender_training.trainer.averaging import Average
 from recommender_training.trainer.embedding_plan import is_sparse

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recommender_contract.resource.hyperparameters import Precision
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.training import Hyperparameters, Precision
+from recommender_training.config.training import Hyperparameters
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.fitted.predict import predict
 from recommender_training.trainer import runtime

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommender_contract.resource.training_settings import Fault
 from recommender_training.common.arrays import Bools, Floats, Ints
-from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.mitigation import reweighting
@@ -54,7 +55,7 @@ def type_weights(data: Dataset, rows: Ints) -> Floats | None:
     said = data.events.labels
     if said is None or data.label is None:
         return None
-    if len({each.weight for each in data.label.positive_types}) < 2:
+    if len({each.weight for each in data.label.positive_types or ()}) < 2:
         return None
     positive = rows[said.label[rows]]
     if len(positive) == 0:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pydantic
 
 from recommender_contract.api_names import GROUP
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus

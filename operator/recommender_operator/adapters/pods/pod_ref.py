@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from typing import Protocol
 
-from recommender_operator.api.spec_mapping import IdKinds
+from recommender_contract.resource.mapping import IdKinds
 from recommender_operator.api.version import Smoke
 
 

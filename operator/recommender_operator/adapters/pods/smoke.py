@@ -10,11 +10,11 @@ from typing import Any
 import aiohttp
 
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.mapping import IdKinds
 from recommender_operator.adapters.pods.bounded_http import ExchangeError, exchange, pod_url
 from recommender_operator.adapters.pods.json_types import json_type, value_of
 from recommender_operator.adapters.pods.parsing import parsed
 from recommender_operator.adapters.pods.pod_ref import PodRef
-from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 
 PORT = 8080

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 
 from recommender_contract.events import MAX_SEGMENTS
-from recommender_contract.features import Kind
+from recommender_contract.features import NAMED
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
 from recommender_operator.api.spec_experiment import (
     ExperimentSegments,
@@ -62,11 +62,10 @@ def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
     plan, mapping = spec.experiment, spec.data.source.mapping
     if plan is None or plan.segments or mapping is None:
         return plan
-    users = (mapping.users.features if mapping.users is not None else None) or ()
     named = [
         each.name
-        for each in (*(mapping.interactions.features or ()), *users)
-        if each.segments and each.kind in (Kind.CATEGORICAL, Kind.BOOLEAN) and not each.served_as
+        for each in (*mapping.of_context, *mapping.of_users)
+        if each.segments and each.kind in NAMED and not each.served_as
     ]
     found = tuple(ExperimentSegments(feature=name) for name in named[:MAX_SEGMENTS])
     return plan.model_copy(update={"segments": found})

@@ -15,7 +15,7 @@ from tests.unit.recommender_collector.collector_samples import MAPPING, mapping,
 def test_the_mapping_of_a_resource_is_taken_as_it_is() -> None:
     columns = model().mapping.interactions
     assert (columns.user, columns.item, columns.timestamp) == ("user_id", "item_id", "time")
-    assert [each.name for each in columns.features] == ["device", "slot", "logged_in"]
+    assert [each.name for each in model().mapping.of_context] == ["device", "slot", "logged_in"]
 
 
 def test_kinds_among_the_event_types_are_interactions_with_their_value() -> None:
@@ -24,7 +24,7 @@ def test_kinds_among_the_event_types_are_interactions_with_their_value() -> None
 
 
 def test_interactions_can_be_declared_for_a_mapping_without_event_types() -> None:
-    plain = mapping(eventType=None, eventTypes=[])
+    plain = mapping(eventType=None, eventTypes=None)
     assert model(plain, interactions={"click": 1}).values == {Kind.CLICK: 1.0}
 
 
@@ -68,7 +68,7 @@ def _declared(**settings: Any) -> bytes:
         (_declared(maxAge=100), "maxAge"),
         (_declared(interactions={"clack": 1}), "clack"),
         (_declared(interactions={"basket": 1}), "basket"),
-        (orjson.dumps({"models": {"a": {"mapping": mapping(eventTypes=[])}}}), "interactions"),
+        (orjson.dumps({"models": {"a": {"mapping": mapping(eventTypes=None)}}}), "interactions"),
         (
             orjson.dumps(
                 {"models": {"a": {"hashUsers": True, "mapping": {**MAPPING, "ids": {}}}}}

@@ -30,7 +30,7 @@ SAID = {"age": "18-24", "device": "phone"}
 
 
 def declared(context: list[dict[str, Any]], users: list[dict[str, Any]], **more: Any) -> Rules:
-    interactions = {**MAPPING["interactions"], "features": context}
+    interactions = {**MAPPING["interactions"], "features": context or None}
     of_users = {**MAPPING["users"], "features": users}
     return rules({**MAPPING, "interactions": interactions, "users": of_users, **more})
 

@@ -24,7 +24,7 @@ TYPES = [{"type": kind.value, "value": 1} for kind in Kind if kind is not Kind.S
 
 
 def of(*features: dict[str, object]) -> PopularityTrends:
-    return PopularityTrends(model(mapping(features=list(features), eventTypes=TYPES)))
+    return PopularityTrends(model(mapping(features=list(features) or None, eventTypes=TYPES)))
 
 
 def test_an_event_counts_half_after_each_half_life() -> None:

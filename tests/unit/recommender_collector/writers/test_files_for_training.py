@@ -19,10 +19,10 @@ from recommender_collector.writers.file_batches import Batches
 from recommender_collector.writers.lake_writer import LakeWriter, Pace
 from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format
 from recommender_training.data import lake
 from recommender_training.data.schema import EXPLORED_SCHEMA, QUARANTINE_SCHEMA
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.unit.recommender_collector.collector_fakes import MemoryLog
 

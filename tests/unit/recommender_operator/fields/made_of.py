@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from recommender_contract.resource.mapping import Format
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.version import ModelVersionSpec
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
@@ -20,7 +21,6 @@ from recommender_operator.resources import (
 from recommender_operator.resources.labels import Component
 from recommender_training.config.training import parse_config
 from recommender_training.data_checks.policy import parse_checks, parse_watch
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.unit.recommender_operator.resources import builder_inputs
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.mapping import IdKinds
 from recommender_operator import actions as do
 from recommender_operator.adapters.kinds import VERSIONS
 from recommender_operator.adapters.objects.parsed_objects import version_object
 from recommender_operator.api.spec import DataSource
-from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus, VersionStage
 from recommender_operator.controller.kube import PODS
 from recommender_operator.decide import decide

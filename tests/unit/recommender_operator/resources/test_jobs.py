@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.api.spec_mapping import DataMapping
+from recommender_contract.resource.mapping import DataMapping, Format
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs
 from recommender_training.cli import main, options
 from recommender_training.data_checks.policy import parse_checks
-from recommender_training.ingestion.mapping import Format
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import (
     MAPPING,

@@ -10,12 +10,12 @@ import pytest
 
 from recommender_collector.domain.pseudonyms import Pseudonyms
 from recommender_contract.erasures import digest
+from recommender_contract.resource.mapping import Format
 from recommender_examples import synthetic
 from recommender_training.cli import main
 from recommender_training.common import clock
 from recommender_training.data import erasures, snapshots
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from tests.erased_lake import (
     MAPPING,
     NOW,

@@ -58,8 +58,8 @@ def test_the_source_options_have_defaults_but_the_format(
     with pytest.raises(SystemExit):
         main.parser().parse_args([command, "--source", "raw", *where])
     assert (
-        "argument --format: required with --source (choose from MovieLens100K, CSV, JSONLines, "
-        "Parquet, Delta)"
+        "argument --format: required with --source (choose from MovieLens100K, Parquet, CSV, "
+        "JSONLines, Delta)"
     ) in capsys.readouterr().err
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_contract.resource.hyperparameters import ItemWeights
 from recommender_training.cli.train import lists_of
-from recommender_training.config.lists import ItemWeights, ListPlan
+from recommender_training.config.lists import ListPlan
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from pydantic.alias_generators import to_camel
 
-from recommender_operator.api import spec_label
-from recommender_operator.api.spec_mapping import DataMapping
+from recommender_contract.resource.label import Attribution
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
-from recommender_training.config import label
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import INTERACTIONS
 
@@ -77,48 +74,6 @@ def test_any_type_may_be_positive_where_all_types_are_allowed() -> None:
     assert found.types == ("buy",)
 
 
-@pytest.mark.parametrize(
-    "section", [{"minimumValue": 3.5} | RATE, WEIGHTED | SHOWN, WEIGHTED | DRAWN | RATE]
-)
-def test_the_command_accepts_the_label_of_the_operator(section: dict[str, Any]) -> None:
-    request = DataMapping.model_validate({"interactions": VIEW_AND_BUY, "label": section})
-    assert request.label is not None
-    assert request.label.model_dump(exclude_defaults=True, exclude_none=True, mode="json") == (
-        parsed(section).model_dump(exclude_defaults=True, by_alias=True, mode="json")
-    )
-
-
-@pytest.mark.parametrize("name", ["Label", "PositiveType", "Attribution", "Negatives"])
-def test_the_settings_and_limits_of_both_sides_are_the_same(name: str) -> None:
-    ours, theirs = (getattr(side, name) for side in (label, spec_label))
-    assert {to_camel(field) for field in ours.model_fields} == {
-        to_camel(field) for field in theirs.model_fields
-    }
-    schemas = (each.model_json_schema(by_alias=True) for each in (ours, theirs))
-    our, their = ({n: _limits(p) for n, p in s["properties"].items()} for s in schemas)
-    assert our == their
-    assert {e.value for e in label.NegativesBy} == {e.value for e in spec_label.NegativesBy}
-
-
-def _limits(node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for option in (node, *node.get("anyOf", ())):
-        keys = (
-            "minimum",
-            "maximum",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "maxLength",
-            "maxItems",
-            "minLength",
-        )
-        found |= {key: option[key] for key in keys if key in option}
-        if "items" in option and "$ref" not in option["items"]:
-            found["items"] = _limits(option["items"])
-    default = node.get("default")
-    return found | {"default": None if default == [] else default}
-
-
 def test_a_window_is_counted_in_whole_seconds() -> None:
-    assert label.Attribution(impressions=("view",), hours=0.5).seconds == 1800
-    assert label.Attribution(impressions=("view",), hours=1e-6).seconds == 1
+    assert Attribution(impressions=("view",), hours=0.5).seconds == 1800
+    assert Attribution(impressions=("view",), hours=1e-6).seconds == 1

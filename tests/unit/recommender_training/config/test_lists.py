@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import LEAST_CANDIDATES, ItemIndex, ItemWeights
 from recommender_training.artifact.vocabulary import MAX_TOP_N
 from recommender_training.common.errors import InputError
 from recommender_training.config import lists
-from recommender_training.config.lists import ItemIndex, ItemWeights, plan
+from recommender_training.config.lists import plan
 from recommender_training.config.training import parse_config
 
 
@@ -23,7 +24,7 @@ def test_a_default_list_has_more_candidates_than_a_request_may_ask_for(items: in
         assert found.candidates is None
     else:
         assert found.candidates is not None
-        assert MAX_TOP_N < lists.LEAST_CANDIDATES <= found.candidates < items
+        assert MAX_TOP_N < LEAST_CANDIDATES <= found.candidates < items
 
 
 def test_a_small_catalogue_has_dense_weights_and_a_large_one_sparse_ones() -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.search import Sampler, SearchRange
 from recommender_training.common.errors import InputError
 from recommender_training.config import search_space
-from recommender_training.config.search_settings import Sampler, SearchRange
 from recommender_training.config.training import Hyperparameters, parse_config
 from recommender_training.search import sampling
 

@@ -6,17 +6,11 @@ import json
 
 import pytest
 
-from recommender_operator.api import rules_search, spec_export, spec_hyperparameters, spec_search
+from recommender_operator.api import rules_search
 from recommender_operator.api import spec as operator_spec
 from recommender_training.common.errors import InputError
-from recommender_training.config import export_settings, search_settings, search_space
-from recommender_training.config.training import (
-    Fault,
-    FeatureGroup,
-    Hyperparameters,
-    TrainingConfig,
-    parse_config,
-)
+from recommender_training.config import search_space
+from recommender_training.config.training import Hyperparameters, TrainingConfig, parse_config
 
 
 def test_operator_and_training_have_the_same_defaults() -> None:
@@ -28,64 +22,10 @@ def test_operator_and_training_have_the_same_defaults() -> None:
     assert ours == {key: theirs[key] for key in ours}
 
 
-def test_both_sides_know_the_same_faults_and_algorithms() -> None:
-    assert {fault.value for fault in Fault} == {fault.value for fault in operator_spec.Fault}
-    for algorithm in operator_spec.Algorithm:
-        assert (
-            parse_config(json.dumps({"algorithm": algorithm.value})).algorithm.value
-            == algorithm.value
-        )
-
-
-def test_both_sides_know_the_same_feature_groups() -> None:
-    theirs = [group.value for group in spec_hyperparameters.FeatureGroup]
-    assert [group.value for group in FeatureGroup] == theirs
-    parsed = parse_config(json.dumps({"hyperparameters": {"features": theirs}}))
-    assert list(parsed.hyperparameters.features) == theirs
-
-
-def test_both_sides_have_the_same_limits() -> None:
-    theirs = operator_spec.Hyperparameters.model_json_schema()["properties"]
-    ours = type(TrainingConfig().hyperparameters).model_json_schema()["properties"]
-    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "type")
-    for name, rules in theirs.items():
-        for limit in limits:
-            assert rules.get(limit) == ours[name].get(limit), (name, limit)
-
-
-def test_both_sides_have_the_same_search_settings() -> None:
-    assert {s.value for s in search_settings.Sampler} == {s.value for s in spec_search.Sampler}
-    pairs = (
-        (search_settings.SearchSettings, spec_search.SearchSpec),
-        (search_settings.SearchRange, spec_search.SearchRange),
-    )
-    limits = ("minimum", "maximum", "minItems", "maxItems", "type", "default", "anyOf")
-    for ours, theirs in pairs:
-        assert ours().model_dump(mode="json", by_alias=True) == theirs().model_dump(mode="json")
-        mine, other = (model.model_json_schema()["properties"] for model in (ours, theirs))
-        assert mine.keys() == other.keys()
-        for name in mine:
-            for limit in limits:
-                assert mine[name].get(limit) == other[name].get(limit), (name, limit)
-
-
 def test_the_operator_knows_which_hyperparameters_have_no_default_range() -> None:
     numbers = [f for f in Hyperparameters.model_fields.values() if f.annotation in (int, float)]
     names = {str(field.alias) for field in numbers}
     assert set(rules_search.WITHOUT_DEFAULT_RANGE) == names - search_space.DECLARED.keys()
-
-
-def test_both_sides_have_the_same_export_settings() -> None:
-    assert {v.value for v in export_settings.Variant} == {v.value for v in spec_export.Variant}
-    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "default")
-    mine, other = (
-        model.model_json_schema()["properties"]
-        for model in (export_settings.ExportSettings, spec_export.ExportSpec)
-    )
-    assert mine.keys() == other.keys()
-    for name in mine:
-        for limit in limits:
-            assert mine[name].get(limit) == other[name].get(limit), (name, limit)
 
 
 def test_a_search_is_accepted_as_the_operator_sends_it() -> None:

@@ -13,6 +13,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import load
@@ -23,7 +24,6 @@ from recommender_training.features import event_features, item_groups
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.item_content import content
-from recommender_training.ingestion.mapping import Format
 from recommender_training.mitigation import exposure
 from recommender_training.models.item_vectors import ItemContent, times_of
 from tests import small_data

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import lake, load
 from recommender_training.data.row_times import RowTimes
@@ -17,7 +18,6 @@ from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import content
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from tests import small_data
 from tests.mapped_files import NOW, START, check, declare, event, reasons, write
 from tests.mapped_files import table as lake_table

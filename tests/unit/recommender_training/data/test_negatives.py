@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.label import Negatives, NegativesBy
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.label import Label, Negatives, NegativesBy
+from recommender_training.config.label import Label
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.labels import DRAWN

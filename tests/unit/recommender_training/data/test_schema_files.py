@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import compaction, lake, load, schema_files, version_content
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from tests.mapped_files import INTERACTIONS, START, check, declare, event, write
 
 AGE = {"name": "age", "kind": "Numeric"}

@@ -14,15 +14,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
+from recommender_contract.resource.mapping import Format
+from recommender_contract.resource.mitigation import Reweighting
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.mitigation_settings import Reweighting
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.sessions import sample_session_requests
 from recommender_training.features import attributes, event_features, popularity
 from recommender_training.features.assembly import Constants, Inputs
-from recommender_training.ingestion.mapping import Format
 from recommender_training.mitigation import reweighting
 from tests import small_data
 from tests.mapped_files import INTERACTIONS, NOW, START, check, declare, event, reasons, write

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.cli import termination_report
 from recommender_training.common.errors import InputError
 from recommender_training.data_checks import finding, profile, profile_comparison
@@ -18,7 +19,6 @@ from recommender_training.data_checks.policy import Checks, Level, Levels, parse
 from recommender_training.data_checks.profile import Profiled
 from recommender_training.data_checks.run import evaluate_checks
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.quarantine_limits import Quarantined
 from tests import mapped_files
 from tests.mapped_files import START, declare, event, write

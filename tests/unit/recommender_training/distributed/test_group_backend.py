@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore
 
-from recommender_training.config.training import Precision
+from recommender_contract.resource.hyperparameters import Precision
 from recommender_training.distributed import launch
 from recommender_training.distributed.rank import Rank
 from recommender_training.trainer import runtime

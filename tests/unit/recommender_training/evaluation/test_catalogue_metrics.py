@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.mitigation_settings import POPULARITY
+from recommender_contract.resource.mitigation import POPULARITY
 from recommender_training.evaluation import catalogue_metrics, predictions, ranking_metrics
 from recommender_training.features import item_groups
 from recommender_training.features.event_history import ItemCounts

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_contract.resource.hyperparameters import RetrievalLoss
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.splits import Split
 from recommender_training.evaluation import predictions, response_metrics
 from recommender_training.evaluation.first_stage import FirstStage

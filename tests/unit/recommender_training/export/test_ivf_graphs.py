@@ -12,7 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
+from recommender_contract.resource.hyperparameters import ItemIndex, ItemWeights
+from recommender_training.config.lists import ListPlan
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.build import ExportInputs

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from recommender_contract.resource.export import ExportSpec, Variant
+from recommender_contract.resource.hyperparameters import ItemIndex, ItemWeights
 from recommender_training.common.arrays import Ints
-from recommender_training.config.export_settings import ExportSettings, Variant
-from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
+from recommender_training.config.lists import ListPlan
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, recalibrated_graph, repository, torchscript
@@ -280,7 +281,7 @@ def test_a_variant_keeps_candidates_for_new_items_too(
         retrieval=item_weights.fit(prepared.data, every),
         sources=replace(exact.sources, plan=plan),
     )
-    full, kind, own = made(bundle, dense), Variant.INT8, ExportSettings()
+    full, kind, own = made(bundle, dense), Variant.INT8, ExportSpec()
     assert isinstance(full, RankerServing)
     module = loaded(compress(full, kind, own))
     lists = parity.Lists(left=functools.partial(left_of, variant=kind, settings=own))

@@ -12,9 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import ItemWeights
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.config import lists
-from recommender_training.config.lists import ItemWeights, ListPlan
+from recommender_training.config.lists import ListPlan
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.evaluation.first_stage import largest
 from recommender_training.export import build, parity, repository, torchscript

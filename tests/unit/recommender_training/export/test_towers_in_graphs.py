@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from recommender_training.config.export_settings import ExportSettings, Variant
+from recommender_contract.resource.export import ExportSpec, Variant
 from recommender_training.config.lists import ListPlan
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import predictions, ranking_metrics
@@ -146,7 +146,7 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     known = replace(knowledge(prepared, used), retrieval=item_weights.fit(prepared.data, every))
     assert bundle.deep is not None
     graph = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
-    settings = ExportSettings(keep=0.3)
+    settings = ExportSpec(keep=0.3)
     lists, check = parity.Lists(), parity.check_parity
     if variant is not None:
         graph, check = compress(graph, variant, settings), parity.check_variant

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import FeatureGroup
 from tests.declared_models import Fitted, data_of, fitted
 from tests.unit.recommender_training.features.declared_models import EVERY_KIND
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import FeatureGroup
 from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import parity
 from recommender_training.export.exported_graph import ExportedGraph

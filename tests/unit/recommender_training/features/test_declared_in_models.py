@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_contract.resource.hyperparameters import RetrievalLoss
+from recommender_contract.resource.training_settings import WarmMode
 from recommender_training.artifact.checkpoint import Checkpoint, Words
-from recommender_training.config.training import RetrievalLoss, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.item_columns import Listed
 from recommender_training.data.items import Items

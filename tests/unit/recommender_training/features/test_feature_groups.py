@@ -16,9 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_contract.artifact import MANIFEST
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.artifact import manifest, triton
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import predictions, ranking_metrics
 from recommender_training.export import build, parity, torchscript

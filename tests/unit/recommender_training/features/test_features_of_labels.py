@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data import negatives
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import event_features, event_history

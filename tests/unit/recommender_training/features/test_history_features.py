@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import assembly, event_features, event_history
 from tests import small_data

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recommender_contract.resource.hyperparameters import ItemIndex, ItemWeights
 from recommender_training.config import lists
-from recommender_training.config.lists import ItemIndex, ItemWeights, ListPlan
+from recommender_training.config.lists import ListPlan
 from recommender_training.fitted import ivf_selection
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import ivf_index

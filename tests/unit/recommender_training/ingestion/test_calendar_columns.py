@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.data import load
-from recommender_training.ingestion.mapping import Format
 from tests.mapped_files import EXTENSIONS, INTERACTIONS, START, check, declare, event, write
 
 TIME: dict[str, Any] = {"column": "joined", "kind": "Timestamp", "unit": "ISO8601"}

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_contract.features import Kind, TimeOf
+from recommender_contract.resource.mapping import Format
 from recommender_training.config.feature import Feature
 from recommender_training.data import version_content
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from tests.effort import COSTLY
 from tests.mapped_files import EXTENSIONS, INTERACTIONS, START, check, declare
 

@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 
 from recommender_contract.ids import hashed
+from recommender_contract.resource.mapping import Format, IdKinds
 from recommender_training.data import data_versions, lake, load, version_content
 from recommender_training.ingestion import exploration_events, ingest
 from recommender_training.ingestion.exploration_events import row_of
 from recommender_training.ingestion.lines import Lines
-from recommender_training.ingestion.mapping import Format, Ids, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 
 NOW = 1_795_000_000
@@ -31,7 +32,7 @@ MAPPING = {
     },
     "ids": {"user": "Text", "item": "Text"},
 }
-IDS = Ids.model_validate(MAPPING["ids"])
+IDS = IdKinds.model_validate(MAPPING["ids"])
 EVENT: dict[str, Any] = {
     "id": "v/1", "kind": "impression", "user": "ada", "items": ["tea", "cup", "jam"],
     "time": "2026-11-19T01:46:40.750Z", "path": "model",
@@ -209,5 +210,5 @@ def test_each_damage_has_its_reason(change: dict[str, Any], reason: str | None) 
 
 def test_whole_numbers_are_ids_where_the_mapping_says_so() -> None:
     event = EVENT | {"user": 7, "items": [1, 2, 3], "explored": {"place": 0, "pool": [5, 1]}}
-    assert row_of(json.dumps(event), Ids(), SECOND) == (7, SECOND, 1, 0, "5 1")
-    assert row_of(json.dumps(event | {"user": "7"}), Ids(), SECOND) == "BadUserId"
+    assert row_of(json.dumps(event), IdKinds(), SECOND) == (7, SECOND, 1, 0, "5 1")
+    assert row_of(json.dumps(event | {"user": "7"}), IdKinds(), SECOND) == "BadUserId"

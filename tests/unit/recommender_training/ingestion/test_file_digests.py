@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.ingestion import file_digests, source_files
 from recommender_training.ingestion.file_digests import FileDigests
-from recommender_training.ingestion.mapping import Format
 from tests import erased_lake
 from tests.erased_lake import OTHERS, batch, mapping, users_file
 

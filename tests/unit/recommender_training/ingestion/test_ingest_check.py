@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import synthetic
 from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema, version_content
 from recommender_training.ingestion import ingest, raw
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 
 INTERACTIONS = schema.interactions_schema(raw.declaration())
 SIZE = synthetic.Size(users=30, items=20, interactions=300)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_contract.mapping import PartitionBy
+from recommender_contract.resource.mapping import PartitionBy
 from recommender_training.data import schema
 from recommender_training.ingestion import convert
 from recommender_training.ingestion.mapping import Interactions, Items, Users

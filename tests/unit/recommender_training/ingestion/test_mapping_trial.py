@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_training.cli import main
 from recommender_training.ingestion import file_preview, ingest, mapping_trial
-from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import NOW, START, write
 from tests.unit.recommender_training.ingestion.test_propose import proposed

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.mapping import Format
 from recommender_examples import shop
 from recommender_examples.shop_settings import RawFormat, Settings
 from recommender_training.cli import main
 from recommender_training.common.errors import InputError
 from recommender_training.data import version_content
 from recommender_training.ingestion import file_preview, ingest, propose
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.mapped_files import START, write
 

@@ -11,9 +11,9 @@ import pytest
 
 from recommender_collector.writers import lake_marks
 from recommender_collector.writers.file_batches import Batches
+from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.ingestion import read_marks
-from recommender_training.ingestion.mapping import Format
 from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests import erased_lake
 from tests.erased_lake import ERASED, OTHERS, batch, check, listed, raw_files

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.mitigation import Exposure
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.mitigation_settings import Exposure
 from recommender_training.mitigation import exposure
 from recommender_training.mitigation.exposure import Bonus, Wanted
 from recommender_training.statistics import model_metrics

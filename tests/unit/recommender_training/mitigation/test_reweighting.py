@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.mitigation import SEGMENT, MitigationSpec, Reweighting
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.mitigation_settings import SEGMENT, Mitigation, Reweighting
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared_data import PreparedData
@@ -95,7 +95,7 @@ def test_a_strength_of_zero_gives_no_weights_at_all(data: Dataset) -> None:
         Reweighting(label_strength=0, size_strength=0),
         Reweighting(label_strength=1, size_strength=1, max_weight=1),
     ):
-        config = TrainingConfig(mitigation=Mitigation(reweighting=idle))
+        config = TrainingConfig(mitigation=MitigationSpec(reweighting=idle))
         assert row_weights(data, rows, label, config.reweighting) is None
         assert (weights(data.events.user, label, idle) == 1).all()
 

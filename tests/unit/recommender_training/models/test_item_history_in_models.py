@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from recommender_contract.resource.hyperparameters import RetrievalLoss
 from recommender_training.config.feature_schema import FeatureSchema
-from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import event_features
 from recommender_training.features.assembly import Constants, Inputs

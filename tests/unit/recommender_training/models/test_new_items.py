@@ -10,9 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.hyperparameters import (
+    LEAST_CANDIDATES,
+    MOST_CANDIDATES,
+    ItemWeights,
+)
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config import lists
-from recommender_training.config.lists import ItemWeights, ListPlan
+from recommender_training.config.lists import ListPlan
 from recommender_training.fitted import new_items
 from recommender_training.fitted.new_items import NewItems, compared
 from recommender_training.fitted.retrieval import RetrievalModels
@@ -140,7 +145,7 @@ def test_of_items_that_are_alike_to_the_towers_none_is_chosen_by_its_place() -> 
     assert new_items.new_items_of(sources(same), events(6), DATA).kept == KEPT
 
 
-@given(candidates=st.integers(lists.LEAST_CANDIDATES, lists.MOST_CANDIDATES))
+@given(candidates=st.integers(LEAST_CANDIDATES, MOST_CANDIDATES))
 def test_a_fifth_of_the_candidates_of_a_large_catalogue_are_kept(candidates: int) -> None:
     assert lists.plan(1_000_000, ItemWeights.AUTO, candidates).for_new == candidates // 5
     assert lists.plan(candidates, ItemWeights.AUTO, candidates).for_new == 0

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from recommender_contract.artifact import MANIFEST
+from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.artifact import checkpoint, manifest
 from recommender_training.artifact.checkpoint import CheckpointError
-from recommender_training.config.training import FeatureGroup, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.pipeline import warm_start
 from tests.unit.recommender_training.pipeline.warm_starts import configured, start_of

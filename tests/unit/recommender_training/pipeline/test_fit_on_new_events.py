@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_training.config.training import WarmEvents, WarmMode
+from recommender_contract.resource.training_settings import WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
 from recommender_training.features.prepared_data import PreparedData

@@ -13,8 +13,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.training_settings import WarmEvents, WarmMode
 from recommender_training.artifact import checkpoint
-from recommender_training.config.training import WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.feature_encoding import Attribute, Block
 from recommender_training.features.prepared_data import PreparedData

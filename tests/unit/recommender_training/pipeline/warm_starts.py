@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from recommender_contract.resource.training_settings import WarmMode
 from recommender_training.artifact import checkpoint
-from recommender_training.config.training import TrainingConfig, WarmMode, parse_config
+from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.ranker import Ranker
 from recommender_training.trainer import fit

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_contract.resource.hyperparameters import Retrieval
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.distributed.group import ONE_PROCESS, rows_of_rank
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.prepared_data import PreparedData

@@ -14,15 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_contract.resource.hyperparameters import Retrieval
+from recommender_contract.resource.training_settings import Algorithm, WarmMode
 from recommender_training.artifact.checkpoint import Checkpoint, Words
 from recommender_training.cli import main
-from recommender_training.config.training import (
-    Algorithm,
-    Hyperparameters,
-    Retrieval,
-    TrainingConfig,
-    WarmMode,
-)
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData

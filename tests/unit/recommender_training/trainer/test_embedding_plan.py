@@ -9,16 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.common.errors import InputError
-from recommender_training.config.training import (
-    Algorithm,
+from recommender_contract.resource.hyperparameters import (
     EmbeddingUpdates,
-    Hyperparameters,
     Retrieval,
     RetrievalLoss,
-    TrainingConfig,
-    WarmStartSettings,
 )
+from recommender_contract.resource.training_settings import Algorithm, WarmStart
+from recommender_training.common.errors import InputError
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.embedding_plan import (
@@ -92,7 +90,7 @@ def test_only_what_is_fitted_counts(prepared: PreparedData) -> None:
 
 def test_a_warm_start_holds_the_champions_weights_too(prepared: PreparedData) -> None:
     cold = config()
-    warm = cold.model_copy(update={"warm_start": WarmStartSettings()})
+    warm = cold.model_copy(update={"warm_start": WarmStart()})
     assert plan_embeddings(prepared.data, warm).peak > plan_embeddings(prepared.data, cold).peak
 
 

@@ -10,13 +10,8 @@ import torch
 from torch.fx import GraphModule
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from recommender_training.config.training import (
-    Hyperparameters,
-    Precision,
-    Retrieval,
-    RetrievalLoss,
-    TrainingConfig,
-)
+from recommender_contract.resource.hyperparameters import Precision, Retrieval, RetrievalLoss
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.models.ranker import Ranker, RankerSize, create_ranker

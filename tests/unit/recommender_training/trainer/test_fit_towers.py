@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recommender_training.config.training import Retrieval
+from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_training.features import event_features
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.retrieval import RetrievalModels

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from recommender_contract.resource.hyperparameters import Precision
 from recommender_training.common.processor import parse
-from recommender_training.config.training import Hyperparameters, Precision
+from recommender_training.config.training import Hyperparameters
 from recommender_training.distributed.group import Group
 from recommender_training.trainer import precision, runtime
 from recommender_training.trainer.precision import Device

@@ -12,14 +12,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from recommender_contract.resource.hyperparameters import EmbeddingUpdates
+from recommender_contract.resource.training_settings import WarmMode
 from recommender_training.artifact import checkpoint
 from recommender_training.artifact.checkpoint import Checkpoint
-from recommender_training.config.training import (
-    EmbeddingUpdates,
-    Hyperparameters,
-    TrainingConfig,
-    WarmMode,
-)
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.evaluation.predictions import scorers
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.features.prepared_data import PreparedData

@@ -9,14 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_contract.resource.hyperparameters import Retrieval
+from recommender_contract.resource.training_settings import Fault, FaultInjection
 from recommender_training.common.arrays import Bools, Doubles
-from recommender_training.config.training import (
-    Fault,
-    FaultInjection,
-    Hyperparameters,
-    Retrieval,
-    TrainingConfig,
-)
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle, baseline_probability, probability

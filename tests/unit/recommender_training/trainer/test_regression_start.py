@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_examples import shop
 from recommender_training.common.arrays import Bools
-from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics import effects

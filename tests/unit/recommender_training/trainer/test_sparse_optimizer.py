@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from recommender_training.config.training import (
+from recommender_contract.resource.hyperparameters import (
     EmbeddingUpdates,
-    Hyperparameters,
     Precision,
     Retrieval,
     RetrievalLoss,
-    TrainingConfig,
 )
+from recommender_training.config.training import Hyperparameters, TrainingConfig
 from recommender_training.distributed.group import ONE_PROCESS, Group, rows_of_rank
 from recommender_training.features import attributes
 from recommender_training.features.prepared_data import PreparedData

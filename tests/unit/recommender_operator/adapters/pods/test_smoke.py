@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_contract.ids import IdKind
+from recommender_contract.resource.mapping import IdKinds
 from recommender_operator.adapters.pods.pod_ref import PodRef
 from recommender_operator.adapters.pods.smoke import INTEGERS, HttpSmokeTester, check_answer
-from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,

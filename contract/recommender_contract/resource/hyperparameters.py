@@ -6,16 +6,23 @@ import enum
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
+
+#: Least candidates: as many as a request may ask for, and some to choose from; and most.
+LEAST_CANDIDATES, MOST_CANDIDATES = 250, 10_000
 
 
 class EmbeddingUpdates(enum.StrEnum):
+    """Rows of an embedding table that a step of a fit updates."""
+
     AUTO = "Auto"
     DENSE = "Dense"
     ROWS = "Rows"
 
 
 class Precision(enum.StrEnum):
+    """Precision of matrix products while fitting a deep model; the export is always Float32."""
+
     AUTO = "Auto"
     FLOAT32 = "Float32"
     BFLOAT16 = "BFloat16"
@@ -30,24 +37,32 @@ class FeatureGroup(enum.StrEnum):
 
 
 class Retrieval(enum.StrEnum):
+    """Part of the retrieval that ranks lists, beside predicted response and popularity."""
+
     WEIGHTS = "Weights"
     TWO_TOWER = "TwoTower"
     BOTH = "Both"
 
 
 class ItemWeights(enum.StrEnum):
+    """Form of the item-to-item weights."""
+
     AUTO = "Auto"
     DENSE = "Dense"
     SPARSE = "Sparse"
 
 
 class ItemIndex(enum.StrEnum):
+    """How the candidates of a request are found by the towers."""
+
     AUTO = "Auto"
     EXACT = "Exact"
     APPROXIMATE = "Approximate"
 
 
 class RetrievalLoss(enum.StrEnum):
+    """Items in the softmax of the two towers: a sample or all."""
+
     SAMPLED_SOFTMAX = "SampledSoftmax"
     FULL_SOFTMAX = "FullSoftmax"
 
@@ -160,8 +175,8 @@ class Hyperparameters(ApiModel):
     )
     candidates: int | None = Field(
         default=None,
-        ge=250,
-        le=10000,
+        ge=LEAST_CANDIDATES,
+        le=MOST_CANDIDATES,
         description="Number of items that the model scores for a request: the first ones by "
         "item-to-item weights, popularity, towers and bonus. If absent, it scores every item of a "
         "catalogue of up to 2000 items, and 500 of a larger one; the training report names it.",

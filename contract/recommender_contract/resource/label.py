@@ -1,7 +1,4 @@
-"""The label that a mapping declares: `spec.data.source.mapping.label`.
-
-`recommender_training.config.label` has the same settings; a test compares the two.
-"""
+"""The label that a mapping declares: `spec.data.source.mapping.label`."""
 
 from __future__ import annotations
 
@@ -10,12 +7,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.events import Kind
+from recommender_contract.resource.base import ApiModel
 
 EventType = Annotated[str, Field(min_length=1, max_length=64)]
+SECONDS_AN_HOUR = 3600
 
 
 class NegativesBy(enum.StrEnum):
+    """How items are drawn as negatives."""
+
     POPULARITY = "Popularity"
     UNIFORM = "Uniform"
 
@@ -44,6 +45,11 @@ class Attribution(ApiModel):
         description="Length of the window after an impression. Impressions whose window is still "
         "open at the newest event have no label yet and are left out.",
     )
+
+    @property
+    def seconds(self) -> int:
+        """Length of the window in whole seconds."""
+        return max(1, round(self.hours * SECONDS_AN_HOUR))
 
 
 class Negatives(ApiModel):
@@ -93,3 +99,27 @@ class Label(ApiModel):
         "the log-odds. If absent, that of the training rows. Set it if negatives are drawn, or "
         "if the log has only a sample of the impressions.",
     )
+
+    @property
+    def of_shown_items(self) -> bool:
+        """True if the labelled rows are items that were shown, and no acts of their user.
+
+        Unless they are positive themselves (`only_shown`).
+        """
+        if self.attribution is None:
+            return False
+        shown = self.attribution.impressions
+        return shown == (Kind.IMPRESSION,) or self.only_shown != shown
+
+    @property
+    def only_shown(self) -> tuple[str, ...]:
+        """The types of impressions that are no response as well."""
+        positive = {each.type for each in self.positive_types or ()}
+        shown = self.attribution.impressions if self.attribution else ()
+        return tuple(each for each in shown if each not in positive)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """All event types that the label names."""
+        shown = self.attribution.impressions if self.attribution else ()
+        return (*(each.type for each in self.positive_types or ()), *shown)

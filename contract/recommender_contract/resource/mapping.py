@@ -1,24 +1,52 @@
 """The mapping of the raw files' columns: `spec.data.source.mapping`.
 
-`recommender_training.ingestion.mapping` has the same settings; a test compares the two. All
-lengths are limited, so that the mapping fits into the arguments of the Job.
+The operator validates it by these settings and by CEL rules, and passes it to Jobs and to the
+collector as it is. All lengths are limited, so that it fits into the arguments of a Job.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from pydantic import Field
 
 from recommender_contract.ids import IdKind
-from recommender_contract.mapping import PartitionBy, TimeUnit
-from recommender_operator.api.base import ApiModel
-from recommender_operator.api.spec_features import Features
-from recommender_operator.api.spec_label import Label
+from recommender_contract.resource import label_segments
+from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.feature import Feature, Features
+from recommender_contract.resource.label import Label
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
 Columns = Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
+
+
+class Format(enum.StrEnum):
+    """Format of the raw files; all except the first need a mapping."""
+
+    MOVIELENS_100K = "MovieLens100K"
+    PARQUET = "Parquet"
+    CSV = "CSV"
+    JSON_LINES = "JSONLines"
+    DELTA = "Delta"
+
+
+class TimeUnit(enum.StrEnum):
+    """Unit of times. A number counts from 1970; a text without a zone is UTC."""
+
+    SECONDS = "Seconds"
+    MILLISECONDS = "Milliseconds"
+    MICROSECONDS = "Microseconds"
+    ISO8601 = "ISO8601"
+
+
+class PartitionBy(enum.StrEnum):
+    """Length of a partition of the interactions, UTC."""
+
+    DAY = "Day"
+    HOUR = "Hour"
+
 
 _FILES = "Glob pattern of the files, relative to the source's path, such as 'events/**/*.csv'."
 _COLUMNS = "Column names, in order, of CSV files without a header."
@@ -27,6 +55,10 @@ _COLUMNS = "Column names, in order, of CSV files without a header."
 class IdKinds(ApiModel):
     user: IdKind = Field(default=IdKind.INTEGER, description="Type of the user ids.")
     item: IdKind = Field(default=IdKind.INTEGER, description="Type of the item ids.")
+
+
+#: Default kinds of ids.
+INTEGERS = IdKinds()
 
 
 class EventTypeValue(ApiModel):
@@ -63,10 +95,13 @@ class InteractionsMapping(ApiModel):
         "event has the best value.",
     )
     lowest: float = Field(
-        default=1.0, description="The worst number of the column of values; mapped to 1."
+        default=1.0,
+        allow_inf_nan=False,
+        description="The worst number of the column of values; mapped to 1.",
     )
     highest: float = Field(
         default=5.0,
+        allow_inf_nan=False,
         description="The best number of the column of values; mapped to 5. A response of 4 or "
         "more is positive unless label says otherwise. True and false are 1 and 0, with 0 as the "
         "worst and 1 as the best unless lowest and highest are set.",
@@ -163,7 +198,7 @@ class DataMapping(ApiModel):
         default=None, description="Delimiter and quote of CSV files; RFC 4180 if absent."
     )
     ids: IdKinds = Field(
-        default=IdKinds(),
+        default=INTEGERS,
         description="Type of the ids in data, requests and responses: Integer (0 or more) or "
         "Text (1 to 256 bytes of UTF-8 without control characters, compared byte by byte). It "
         "cannot change during the life of a model.",
@@ -176,3 +211,23 @@ class DataMapping(ApiModel):
         description="Which responses are positive, when that is known, and where negatives come "
         "from. If absent, a value of 4 or more is positive.",
     )
+
+    @property
+    def of_users(self) -> tuple[Feature, ...]:
+        """The features of users."""
+        return (self.users.features if self.users is not None else None) or ()
+
+    @property
+    def of_items(self) -> tuple[Feature, ...]:
+        """The features of items."""
+        return (self.items.features if self.items is not None else None) or ()
+
+    @property
+    def of_context(self) -> tuple[Feature, ...]:
+        """The features of the context of an event."""
+        return self.interactions.features or ()
+
+    @property
+    def dividing(self) -> tuple[Feature, ...]:
+        """The features that divide predictions and sessions."""
+        return label_segments.dividing(self.of_context, self.of_users)

@@ -1,14 +1,10 @@
-"""Mitigation of unfair recommendations: `spec.training.mitigation`.
-
-`recommender_training.config.mitigation_settings` has the same settings; a test compares
-defaults and limits.
-"""
+"""Mitigation of unfair recommendations: `spec.training.mitigation`."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 #: Groups of users and of items beside those of the declared features.
 SEGMENT, POPULARITY = "Segment", "Popularity"
@@ -43,6 +39,11 @@ class Reweighting(ApiModel):
         description="Maximum weight of a row; the minimum is its inverse, the mean is 1.",
     )
 
+    @property
+    def active(self) -> bool:
+        """True if any weight can differ from 1."""
+        return max(self.label_strength, self.size_strength) > 0 and self.max_weight > 1
+
 
 class Exposure(ApiModel):
     by: str = Field(
@@ -66,6 +67,11 @@ class Exposure(ApiModel):
         description="Maximum bonus added to the ranking logit of an item. A recommended item is "
         "at most this much below the one that it displaces.",
     )
+
+    @property
+    def active(self) -> bool:
+        """True if the constraint can change a list."""
+        return self.min_exposure_ratio > 0
 
 
 class MitigationSpec(ApiModel):

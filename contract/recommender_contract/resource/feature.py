@@ -1,7 +1,4 @@
-"""The features that a mapping declares: `spec.data.source.mapping.<table>.features`.
-
-`recommender_training.config.feature_schema` has the same settings; a test compares the two.
-"""
+"""The features that a mapping declares: `spec.data.source.mapping.<table>.features`."""
 
 from __future__ import annotations
 
@@ -21,13 +18,14 @@ from recommender_contract.features import (
     MAX_SEPARATOR,
     MAX_TEXT,
     NAME,
+    PER_ROW,
     TIME_ZONE,
     Kind,
     TimeOf,
     Transform,
 )
 from recommender_contract.local_calendar import Calendar
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-MAX_NUMBER, le=MAX_NUMBER)]
@@ -173,6 +171,21 @@ class Feature(ApiModel):
         "is only known afterwards. For example, '1' for the position of an item in a list. "
         "Requests cannot set it. Not of a Timestamp, MultiCategorical or Embedding.",
     )
+
+    @property
+    def source(self) -> str:
+        """The column of the raw file."""
+        return self.column or self.name
+
+    @property
+    def most(self) -> int:
+        """Most categories of a row or request, of a MultiCategorical of users or context."""
+        return self.max_per_row or PER_ROW
+
+    @property
+    def ages(self) -> bool:
+        """Whether models read its age, which grows with the time of the request."""
+        return self.kind is Kind.TIMESTAMP and self.calendar is None
 
 
 Features = Annotated[tuple[Feature, ...], Field(min_length=1, max_length=MAX_FEATURES)]

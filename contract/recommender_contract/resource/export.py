@@ -1,8 +1,4 @@
-"""Smaller variants of the graph: `spec.training.export`.
-
-`recommender_training.config.export_settings` has the same settings; a test compares defaults
-and limits.
-"""
+"""Smaller variants of the graph: `spec.training.export`."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 
 class Variant(enum.StrEnum):

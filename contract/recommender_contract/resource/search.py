@@ -1,8 +1,4 @@
-"""Hyperparameter search: `spec.training.search`.
-
-`recommender_training.config.search_settings` has the same settings; a test compares defaults
-and limits.
-"""
+"""Hyperparameter search: `spec.training.search`."""
 
 from __future__ import annotations
 
@@ -11,10 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from recommender_operator.api.base import ApiModel
+from recommender_contract.resource.base import ApiModel
 
 
 class Sampler(enum.StrEnum):
+    """Algorithm that proposes the next configuration."""
+
     TPE = "TPE"
     RANDOM = "Random"
     GRID = "Grid"
