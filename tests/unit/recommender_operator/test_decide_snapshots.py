@@ -208,7 +208,7 @@ def test_deleting_a_model_with_its_data_stops_the_snapshot_first() -> None:
     world.versions.clear()
     world.services.clear()
     world.reconcile()
-    assert world.log[-1] == a.CancelJob(
+    assert world.log[-1] == a.DeleteJob(
         kind=JobKind.SNAPSHOT, version="movies", attempt=number(START + HOUR)
     )
     world.settle()

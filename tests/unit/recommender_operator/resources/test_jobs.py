@@ -133,14 +133,19 @@ def test_a_check_of_an_earlier_data_version_mounts_only_the_tables(
     main.parser().parse_args(command[1:])
 
 
-def test_the_snapshot_job_has_a_valid_command_and_expires() -> None:
+def test_the_snapshot_job_has_a_valid_command() -> None:
     manifest = job(JobKind.SNAPSHOT)
     arguments = main.parser().parse_args(command_of(manifest)[1:])
     assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
     assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
-    assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600
     assert manifest["metadata"]["name"] == "movies-snapshot-29454480"
     assert manifest["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+
+
+@pytest.mark.parametrize("kind", JobKind)
+def test_no_job_expires_whose_report_is_read(kind: JobKind) -> None:
+    expires = "ttlSecondsAfterFinished" in job(kind)["spec"]
+    assert expires == (kind is JobKind.REMOVE)
 
 
 def test_no_snapshot_is_built_for_a_model_without_a_schedule() -> None:
