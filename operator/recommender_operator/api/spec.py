@@ -48,7 +48,7 @@ from recommender_operator.api.spec_rollout import (
     TrafficMode,
 )
 from recommender_operator.api.spec_serving import ServingSpec
-from recommender_operator.api.spec_training import Algorithm, Fault, TrainingSpec
+from recommender_operator.api.spec_training import Algorithm, TrainingSpec
 
 __all__ = [
     "AGAINST_BASELINE",
@@ -67,7 +67,6 @@ __all__ = [
     "ExperimentMetric",
     "ExperimentMode",
     "ExperimentSpec",
-    "Fault",
     "Gate",
     "GateMetric",
     "Goal",

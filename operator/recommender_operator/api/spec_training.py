@@ -6,7 +6,6 @@ import enum
 
 from pydantic import Field
 
-from recommender_contract.features import NAME
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_export import ExportSpec
 from recommender_operator.api.spec_hyperparameters import Hyperparameters
@@ -19,17 +18,6 @@ from recommender_operator.api.spec_search import SearchSpec
 class Algorithm(enum.StrEnum):
     DEEP_RANKER = "DeepRanker"
     LOGISTIC_REGRESSION = "LogisticRegression"
-
-
-class Fault(enum.StrEnum):
-    """Test hooks of the export, to rehearse a bad release."""
-
-    LATENCY = "Latency"
-    FAILURE = "Failure"
-    NON_FINITE = "NonFinite"
-    WRONG_SHAPE = "WrongShape"
-    BROKEN_FEATURES = "BrokenFeatures"
-    LEARNED_NOTHING = "LearnedNothing"
 
 
 class WarmMode(enum.StrEnum):
@@ -53,23 +41,6 @@ class WarmStart(ApiModel):
         description="Events that the ranker is fitted on: all of the training window, or only "
         "those that the champion has not seen, with a third of the learning rate. With fewer than "
         "1000 new events, all of them.",
-    )
-
-
-class FaultInjection(ApiModel):
-    fault: Fault = Field(description="Fault to put into the exported model.")
-    latency_milliseconds: int = Field(
-        default=500,
-        ge=0,
-        le=60000,
-        description="Delay that the fault Latency adds to each response.",
-    )
-    feature: str | None = Field(
-        default=None,
-        pattern=NAME,
-        max_length=40,
-        description="Declared feature of users, context or items that the fault BrokenFeatures "
-        "breaks; all categorical features of users and items if absent.",
     )
 
 
@@ -117,7 +88,4 @@ class TrainingSpec(ApiModel):
     )
     deadline_seconds: int = Field(
         default=3600, ge=30, le=604800, description="Time limit of each Job of the pipeline."
-    )
-    fault_injection: FaultInjection | None = Field(
-        default=None, description="Test hook: export a model with a known fault."
     )

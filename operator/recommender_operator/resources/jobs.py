@@ -20,6 +20,8 @@ CONTAINER = "main"
 INVALID_INPUT = 2
 #: Kinds that belong to a model instead of a version.
 OF_A_MODEL = (JobKind.REMOVE, JobKind.SNAPSHOT)
+#: Annotation of a model, for rehearsals in a test installation: a fault as JSON (docs/export.md).
+FAULT = "inject-fault"
 #: Time that finished removals are kept, in seconds. One that is missing is repeated, which does no
 #: harm; the operator itself deletes the other Jobs (`lifecycle/finished_jobs.py`).
 TTL_SECONDS = 3600
@@ -61,7 +63,8 @@ def job(
     training = version.spec.training if version is not None else model.spec.training
     placed = _placed(model, kind)
     resources = _resources(training, kind)
-    command = job_commands.command(model, version, kind, inputs, attempt)
+    fault = model.annotations.get(FAULT, "") if options.fault_injection else ""
+    command = job_commands.command(model, version, kind, inputs, attempt, fault)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

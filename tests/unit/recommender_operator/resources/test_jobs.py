@@ -17,6 +17,7 @@ from recommender_training.data_checks.policy import parse_checks
 from recommender_training.ingestion.mapping import Format
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import (
+    INPUTS,
     MAPPING,
     PAST,
     Golden,
@@ -140,6 +141,20 @@ def test_the_snapshot_job_has_a_valid_command() -> None:
     assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
     assert manifest["metadata"]["name"] == "movies-snapshot-29454480"
     assert manifest["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+
+
+def test_a_fault_of_the_annotation_is_trained_only_in_a_test_installation() -> None:
+    options = dataclasses.replace(OPTIONS, fault_injection=True)
+    for text, expected in (
+        ('{"fault": "Failure"}', {"fault": "Failure"}),
+        ("Failure", "Failure"),  # no JSON: the training refuses it, and names the field
+    ):
+        owner = dataclasses.replace(model(), annotations={"inject-fault": text})
+        for each, fault in ((options, expected), (OPTIONS, None)):
+            manifest = jobs.job(owner, version(), JobKind.TRAIN, 0, INPUTS[JobKind.TRAIN], each)
+            command = command_of(manifest)
+            config = json.loads(command[command.index("--config") + 1])
+            assert config.get("faultInjection") == fault
 
 
 @pytest.mark.parametrize("kind", JobKind)

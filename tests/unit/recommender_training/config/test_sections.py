@@ -11,7 +11,6 @@ from recommender_operator.api import spec as operator_spec
 from recommender_training.common.errors import InputError
 from recommender_training.config import export_settings, search_settings, search_space
 from recommender_training.config.training import (
-    Fault,
     FeatureGroup,
     Hyperparameters,
     TrainingConfig,
@@ -25,11 +24,11 @@ def test_operator_and_training_have_the_same_defaults() -> None:
     parsed = parse_config(json.dumps(theirs))
     assert parsed == TrainingConfig()
     ours = parsed.model_dump(mode="json", by_alias=True)
+    assert ours.pop("faultInjection") is None  # of rehearsals, by an annotation
     assert ours == {key: theirs[key] for key in ours}
 
 
-def test_both_sides_know_the_same_faults_and_algorithms() -> None:
-    assert {fault.value for fault in Fault} == {fault.value for fault in operator_spec.Fault}
+def test_both_sides_know_the_same_algorithms() -> None:
     for algorithm in operator_spec.Algorithm:
         assert (
             parse_config(json.dumps({"algorithm": algorithm.value})).algorithm.value
