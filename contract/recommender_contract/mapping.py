@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 
+#: Range of the values of interactions, from the worst to the best.
+MIN_VALUE, MAX_VALUE = 1.0, 5.0
+
 
 class TimeUnit(enum.StrEnum):
     """Unit of times. A number counts from 1970; a text without a zone is UTC."""

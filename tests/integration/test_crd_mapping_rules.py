@@ -66,9 +66,9 @@ def test_events_without_values_and_types_are_accepted(server: Server) -> None:
         ({"mapping": {}}, "mapping.interactions: Required value"),
         (
             {"mapping": {"interactions": UNVALUED | {"eventType": "e"}}},
-            "requires value, or eventTypes",
+            "requires label.positiveTypes",
         ),
-        ({"mapping": typed({"type": "view"})}, "requires value, or eventTypes"),
+        ({"mapping": typed({"type": "view"})}, "eventTypes with a value for each type"),
         (
             {"mapping": typed({"type": "view", "value": 1}, {"type": "view", "value": 2})},
             "must not contain a type twice",
@@ -166,6 +166,19 @@ def test_a_label_is_accepted(server: Server, label: Json) -> None:
     created = server.create(body, dry_run="All", field_validation="Strict")
     found = created["spec"]["data"]["source"]["mapping"]["label"]
     assert found.keys() == label.keys()
+
+
+@pytest.mark.parametrize(
+    "interactions",
+    [UNVALUED | {"eventType": "e"}, typed({"type": "view"}, {"type": "buy"})["interactions"]],
+)
+def test_a_list_of_positive_types_is_enough_for_a_label(
+    server: Server, interactions: Json
+) -> None:
+    mapping = {"interactions": interactions, "label": {"positiveTypes": [{"type": "buy"}]}}
+    body = changed("data.source", SOURCE | {"mapping": mapping})
+    body["metadata"]["name"] = "starless"
+    server.create(body, dry_run="All", field_validation="Strict")
 
 
 @pytest.mark.parametrize(

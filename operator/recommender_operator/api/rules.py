@@ -101,12 +101,6 @@ _DATA: Rules = {
     ),
     "source.mapping.interactions": (
         (
-            "has(self.value) || !has(self.eventType) || "
-            "has(self.eventTypes) && self.eventTypes.all(t, has(t.value))",
-            "with eventType, mapping.interactions requires value, or eventTypes with a value for "
-            "each type",
-        ),
-        (
             "!has(self.eventTypes) || has(self.eventType)",
             "mapping.interactions.eventTypes requires eventType, the column with the types",
         ),

@@ -37,7 +37,8 @@ class EventTypeValue(ApiModel):
         default=None,
         ge=1,
         le=5,
-        description="Value of an event of this type that has no value itself.",
+        description="Value of an event of this type that has no value itself. Without it, and "
+        "without a column of values, 5 if label.positiveTypes has the type, else 1.",
     )
 
 
@@ -59,8 +60,8 @@ class InteractionsMapping(ApiModel):
     value: Column | None = Field(
         default=None,
         description="Column with the strength of the event: a number such as a rating, or true "
-        "and false. Required with eventType unless each type has a value. Without both, each "
-        "event has the best value.",
+        "and false. Without it, eventType requires label.positiveTypes, or a value for each "
+        "type. Without both, each event has the best value.",
     )
     lowest: float = Field(
         default=1.0, description="The worst number of the column of values; mapped to 1."

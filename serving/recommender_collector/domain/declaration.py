@@ -17,7 +17,7 @@ from recommender_contract.events import MAX_SEGMENTS, Kind
 from recommender_contract.features import BANDED, LISTS, MAX_TEXT, NAME, NAMED, PER_ROW
 from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import IdKind
-from recommender_contract.mapping import TimeUnit
+from recommender_contract.mapping import MAX_VALUE, MIN_VALUE, TimeUnit
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
 Column = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -198,6 +198,13 @@ class Model(Section):
         if self.interactions is not None:
             return dict(self.interactions)
         types = {each.type: each.value for each in self.mapping.interactions.event_types}
+        label = self.mapping.label
+        positive = {each.type for each in (label.positive_types or ())} if label else set()
+        if positive and self.mapping.interactions.value is None:
+            # As in training: a type without a value has the best one if it is positive.
+            for name, value in types.items():
+                if value is None:
+                    types[name] = MAX_VALUE if name in positive else MIN_VALUE
         return {kind: types[kind] for kind in Kind if kind in types}
 
     @property
