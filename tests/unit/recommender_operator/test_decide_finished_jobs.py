@@ -144,10 +144,11 @@ def test_a_failed_check_is_kept_for_a_day_while_it_is_repeated() -> None:
     until(world, JobKind.CHECK)
     world.fail_job(JobKind.CHECK)
     failed_at = world.now
-    world.reconcile()
-    world.tick(400)
+    world.watch(400, every=20)
     world.settle()
     assert world.stages() == {17: "Promoted"}
+    world.now += 2 * HOUR
+    world.reconcile()
     world.now = failed_at + DAY - datetime.timedelta(seconds=1)
     world.reconcile()
     assert [(job.kind, job.attempt) for job in world.jobs.values()] == [(JobKind.CHECK, 0)]

@@ -26,6 +26,10 @@ def execute(cluster: Cluster, action: a.Action) -> None:
     match action:
         case a.CreateVersion():
             if action.name not in cluster.versions:
+                # Jobs of an earlier version of the name are none of its own.
+                cluster.deleted_jobs = {
+                    key for key in cluster.deleted_jobs if key[1] != action.name
+                }
                 cluster.versions[action.name] = VersionObject(
                     name=action.name,
                     uid=f"{action.name}-{len(cluster.log)}",
@@ -159,8 +163,6 @@ def _delete_version(cluster: Cluster, name: str) -> None:
         for key, job in cluster.jobs.items()
         if job.version != name or job.kind is JobKind.REMOVE
     }
-    # A version of the same name begins anew.
-    cluster.deleted_jobs = {key for key in cluster.deleted_jobs if key[1] != name}
 
 
 def _smoke(cluster: Cluster, version: str) -> None:
