@@ -35,12 +35,6 @@ def rules() -> dict[str, Pairs]:
                 "share of positives",
             ),
         ),
-        "label.positiveTypes": (
-            (
-                "self.all(t, self.exists_one(u, u.type == t.type))",
-                f"{_WHERE}.positiveTypes must not contain a type twice",
-            ),
-        ),
         "label.attribution.impressions": (
             (
                 "self.all(t, self.exists_one(u, u == t))",
