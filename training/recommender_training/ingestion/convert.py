@@ -231,8 +231,8 @@ def _with_value(
         by_type = pl.lit(schema.MAX_VALUE, dtype=pl.Float64)
     if best_types:
         is_best = pl.col("raw_event_type").is_in(list(best_types)).fill_null(value=False)
-        ends = pl.when(is_best).then(schema.MAX_VALUE).otherwise(schema.MIN_VALUE)
-        by_type = pl.coalesce(by_type, ends)
+        of_label = pl.when(is_best).then(schema.MAX_VALUE).otherwise(schema.MIN_VALUE)
+        by_type = pl.coalesce(by_type, of_label)
     own = pl.lit(None, dtype=pl.Float64)
     if table.value is not None:
         own = _scaled(texts.number(pl.col("raw_value")), table.lowest, table.highest)

@@ -266,7 +266,7 @@ class Mapping(Section):
         parts = [_READER, kind.value, name, table, layout]
         types = self.interactions.event_types
         if name == "interactions" and (not types or any(each.value is None for each in types)):
-            parts += [list(self.best_types)] if self.best_types else []
+            parts += [{"bestTypes": list(self.best_types)}] if self.best_types else []
         if self.ids != INTEGERS:  # keeps the hash of mappings from before ids could be texts
             parts.append(self.ids.model_dump(mode="json"))
         text = json.dumps(parts, sort_keys=True)
