@@ -66,15 +66,15 @@ class StartJob:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CancelGroup:
-    """Delete the TrainJob of a version, with its pods."""
+class DeleteGroup:
+    """Delete the TrainJob of a version and its runtime, with its pods."""
 
     version: str
     attempt: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CancelJob:
+class DeleteJob:
     """Delete a pipeline Job, with its pods."""
 
     kind: JobKind
@@ -145,8 +145,8 @@ Action = (
     | HoldVersion
     | DeleteVersion
     | StartJob
-    | CancelGroup
-    | CancelJob
+    | DeleteGroup
+    | DeleteJob
     | EnsureService
     | DeleteService
     | RunSmoke

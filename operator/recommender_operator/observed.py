@@ -93,6 +93,8 @@ class JobState:
     incarnation: str = ""
     #: Whether it is a TrainJob with several pods.
     group: bool = False
+    #: When it succeeded or failed; None while it runs.
+    finished_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from recommender_client import EventClient, events
 from tests.e2e.conftest import SMALL
 from tests.e2e.test_shop import DATA, SPEC
 from tests.scenario import collecting, install, mixed_lists, shop, stories
-from tests.scenario.experiment_specs import EXPERIMENT, SLOW, WATCHED
+from tests.scenario.experiment_specs import EXPERIMENT, SLOW, SLOWED, WATCHED
 from tests.scenario.setup import Platform
 from tests.scenario.world import JOBS_SECONDS, World, merged
 
@@ -113,13 +113,14 @@ def rehearsed(
     arms: Mapping[str, float] | None = None,
     *,
     rate: float = 25,
+    fault: dict[str, Any] | None = None,
     **changed: Any,
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Roll out a version while users like its answers so many times as much.
 
     `arms`: former versions that are compared too, and how much users like those. `rate`: requests
-    a second. `changed`: sections of the spec. Return the version's name, what the users did, and
-    its experiment.
+    a second. `fault`: that of the version's training. `changed`: sections of the spec. Return the
+    version's name, what the users did, and its experiment.
     """
     changes = merged(merged(EXPERIMENT, {"training": {"seed": seed}}), changed)
     if arms:
@@ -128,7 +129,7 @@ def rehearsed(
             "weight": 100 // (2 + len(arms)), "arms": [{"version": name} for name in arms]
         }  # fmt: skip
         changes = merged(changes, {"experiment": compared})
-    candidate = live.new_version_after(lambda: live.apply(changes))
+    candidate = live.new_version_after(lambda: live.apply(changes, fault))
     until_weight(live, candidate, changes["experiment"]["weight"])
     liked = {candidate: appeal, **(arms or {})}
     users = collecting.Users(
@@ -222,7 +223,7 @@ def test_given_an_experiment_when_a_version_is_slow_then_it_is_rolled_back_altho
 ) -> None:
     first = live.champion
     # The model is busy for the delay: a candidate with half of these users has time left.
-    slow, _, found = rehearsed(live, 61, appeal=2.5, rate=9, **SLOW)
+    slow, _, found = rehearsed(live, 61, appeal=2.5, rate=9, fault=SLOWED, **SLOW)
     decision = live.decision(slow)
     assert (decision["outcome"], decision["reason"]) == ("RolledBack", "ExperimentLost"), decision
     assert "SlowShare" in decision["message"], decision

@@ -52,7 +52,7 @@ def test_given_a_shop_when_one_of_its_features_breaks_and_another_drifts_then_ea
 
     fault = {"fault": "BrokenFeatures", "feature": BROKEN}
     candidate = world.new_version_after(
-        lambda: world.apply({"training": {"seed": 41, "faultInjection": fault}})
+        lambda: world.apply({"training": {"seed": 41}}, fault=fault)
     )
     assert world.until_decided(candidate) == "RolledBack", world.describe()
     message = world.decision(candidate)["message"]

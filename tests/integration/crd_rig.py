@@ -54,6 +54,16 @@ class Server:
         )
         return created
 
+    def apply(self, name: str, body: Json, manager: str) -> Json:
+        """Apply on the server; fields of other managers are in conflict."""
+        where = (GROUP, VERSION, self.namespace, "recommendermodels", name)
+        form = "application/apply-patch+yaml"
+        self._objects.patch_namespaced_custom_object(
+            *where, body, field_manager=manager, _content_type=form
+        )  # The client returns nothing for what it creates.
+        stored: Json = self._objects.get_namespaced_custom_object(*where)
+        return stored
+
     def patch(self, name: str, body: Json, plural: str = "recommendermodels") -> Json:
         patched: Json = self._objects.patch_namespaced_custom_object(
             GROUP,

@@ -58,7 +58,7 @@ def test_the_features_of_movielens_need_no_mapping(server: Server) -> None:
         ({"diversity": [{"feature": "{0}", "maxPerCategory": 0}]}, "greater than or equal to 1"),
         (
             {"diversity": [{"feature": "{0}", "maxPerCategory": n} for n in (1, 2)]},
-            "serving.diversity must not have a feature twice",
+            "spec.serving.diversity[1]: Duplicate value",
         ),
         (
             {"exposure": [{"feature": "{0}", "categories": [], "minShare": 0.1}]},

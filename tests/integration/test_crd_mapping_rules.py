@@ -66,12 +66,12 @@ def test_events_without_values_and_types_are_accepted(server: Server) -> None:
         ({"mapping": {}}, "mapping.interactions: Required value"),
         (
             {"mapping": {"interactions": UNVALUED | {"eventType": "e"}}},
-            "requires value, or eventTypes",
+            "requires label.positiveTypes",
         ),
-        ({"mapping": typed({"type": "view"})}, "requires value, or eventTypes"),
+        ({"mapping": typed({"type": "view"})}, "eventTypes with a value for each type"),
         (
             {"mapping": typed({"type": "view", "value": 1}, {"type": "view", "value": 2})},
-            "must not contain a type twice",
+            "interactions.eventTypes[1]: Duplicate value",
         ),
         ({"mapping": typed({"type": "view", "value": 6})}, "less than or equal to 5"),
         ({"mapping": typed()}, "should have at least 1 items"),
@@ -169,6 +169,19 @@ def test_a_label_is_accepted(server: Server, label: Json) -> None:
 
 
 @pytest.mark.parametrize(
+    "interactions",
+    [UNVALUED | {"eventType": "e"}, typed({"type": "view"}, {"type": "buy"})["interactions"]],
+)
+def test_a_list_of_positive_types_is_enough_for_a_label(
+    server: Server, interactions: Json
+) -> None:
+    mapping = {"interactions": interactions, "label": {"positiveTypes": [{"type": "buy"}]}}
+    body = changed("data.source", SOURCE | {"mapping": mapping})
+    body["metadata"]["name"] = "starless"
+    server.create(body, dry_run="All", field_validation="Strict")
+
+
+@pytest.mark.parametrize(
     ("label", "message"),
     [
         ({"minimumValue": 3} | BUY, "minimumValue and positiveTypes of mapping.label"),
@@ -189,7 +202,7 @@ def test_a_label_is_accepted(server: Server, label: Json) -> None:
         ({"positiveTypes": [{"type": "gift"}]}, "positiveTypes must be in mapping.interactions"),
         (
             {"positiveTypes": [{"type": "buy"}, {"type": "buy", "weight": 2}]},
-            "positiveTypes must not contain a type twice",
+            "label.positiveTypes[1]: Duplicate value",
         ),
         (BUY | SHOWN | DRAWN, "negatives and attribution of mapping.label"),
         ({"negatives": {}}, "mapping.label.negatives requires positiveRate"),
@@ -279,7 +292,7 @@ VECTORS: list[Json] = [{"name": f"v{n}", "kind": "Embedding", "length": 1024} fo
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"users": [TEXT, TEXT]}, "mapping.users.features must not have a name twice"),
+        ({"users": [TEXT, TEXT]}, "mapping.users.features[1]: Duplicate value"),
         ({"users": [TEXT], "items": [TEXT]}, "mapping.users and one of mapping.items"),
         ({"interactions": [TEXT], "items": [TEXT]}, "mapping.items and one of mapping.interact"),
         ({"interactions": [TEXT], "users": [TEXT]}, "mapping.users and one of mapping.interact"),

@@ -50,7 +50,36 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
     created = server.create(body, field_validation="Strict")
     expected = RecommenderModelSpec.model_validate(body["spec"])
     assert RecommenderModelSpec.model_validate(created["spec"]) == expected
-    assert created["spec"] == expected.dump()
+    stored, dumped = created["spec"], expected.dump()
+    gates = [gate.model_dump(mode="json", by_alias=True, exclude_none=True)
+             for gate in expected.evaluation.gates]  # fmt: skip
+    stored["evaluation"].setdefault("gates", gates)  # no default of the schema
+    assert stored == dumped
+
+
+def test_server_side_apply_merges_gates_and_replaces_steps(server: Server) -> None:
+    def applied(manager: str, **sections: Any) -> Json:
+        body = sample("minimal")
+        body["metadata"] = {"name": "merged"}
+        body["spec"] = sections
+        stored: Json = server.apply("merged", body, manager)["spec"]
+        return stored
+
+    base = sample("minimal")["spec"]
+    found = applied("team", **base)
+    assert "gates" not in found["evaluation"], "a default would stay beside the gates of a team"
+    gates = [{"metric": "ndcgAt10", "min": 0.1}, {"metric": "logLoss", "max": 0.6}]
+    steps = [{"weight": 20}, {"weight": 100}]
+    applied("team", **base, evaluation={"gates": gates}, rollout={"steps": steps})
+    found = applied("platform", evaluation={"gates": [{"metric": "auc", "min": 0.7}]})
+    assert [each["metric"] for each in found["evaluation"]["gates"]] == [
+        "ndcgAt10",
+        "logLoss",
+        "auc",
+    ]
+    assert found["rollout"]["steps"] == steps, "the default plan is gone"
+    found = applied("team", **base, evaluation={"gates": gates[:1]})
+    assert [each["metric"] for each in found["evaluation"]["gates"]] == ["ndcgAt10", "auc"]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +105,7 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
         ("analysis", {"prometheusUrl": "http://p:9090/a\\b"}, "must be a base URL"),
         ("analysis", {"prometheusUrl": "http://p:9090/\n"}, "must be a base URL"),
         ("analysis", {"stepSeconds": 60, "deadlineSeconds": 9}, "must be at least"),
+        ("evaluation.gates", [{"metric": "auc", "min": 0.6}] * 2, "gates[1]: Duplicate value"),
         ("evaluation.gates", [{"metric": "auc"}], "at least one of min, max and championMargin"),
         ("evaluation.gates", [{"metric": "auc", "min": 0.9, "max": 0.1}], "above its max"),
         ("evaluation.gates", [{"metric": "beauty", "min": 1}], "Unsupported value"),

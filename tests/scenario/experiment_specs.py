@@ -33,8 +33,8 @@ EXPERIMENT: dict[str, Any] = {
 #: Each answer of its model takes so many milliseconds more, and more than that is slow. The steps
 #: bear it, so that the experiment decides. Other worlds slow down the champion too.
 DELAY = 120
+SLOWED: dict[str, Any] = {"fault": "Latency", "latencyMilliseconds": DELAY}
 SLOW: dict[str, Any] = {
-    "training": {"faultInjection": {"fault": "Latency", "latencyMilliseconds": DELAY}},
     "analysis": {"thresholds": {"maxLatencyRatio": 1000}},
     "experiment": {
         "slowerThanMilliseconds": DELAY,

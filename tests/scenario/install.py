@@ -125,6 +125,7 @@ def install_chart(
     namespace, gateway = cluster.gateway
     values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
     values += ["--set", "clusterWide=true"]  # tests create their namespaces later
+    values += ["--set", "operator.faultInjection=true"]
     values += ["--set-json", f"collector={json.dumps(collector or {'enabled': False})}"]
     values += counters_of_gateway(cluster.prometheus_url)
     values += restricted(cluster)

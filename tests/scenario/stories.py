@@ -129,10 +129,7 @@ def faulty_version(world: World, seed: int = FAULTY_SEED) -> StoryResult:
     strict = {"thresholds": {"maxFallbackShare": 0.05}}
     version = world.new_version_after(
         lambda: world.apply(
-            {
-                "training": {"seed": seed, "faultInjection": {"fault": "Failure"}},
-                "analysis": strict,
-            }
+            {"training": {"seed": seed}, "analysis": strict}, fault={"fault": "Failure"}
         )
     )
     outcome = world.until_decided(version)
@@ -157,9 +154,7 @@ def version_that_learned_nothing(world: World) -> StoryResult:
     """A version that learned nothing fails the offline gate and never gets traffic."""
     stable = world.champion
     fault = {"fault": "LearnedNothing"}
-    version = world.new_version_after(
-        lambda: world.apply({"training": {"seed": 37, "faultInjection": fault}})
-    )
+    version = world.new_version_after(lambda: world.apply({"training": {"seed": 37}}, fault=fault))
     outcome = world.until_decided(version)
     assert outcome == "Rejected", world.describe()
     assert world.champion == stable
@@ -222,7 +217,7 @@ def broken_features_of_candidate(world: World) -> StoryResult:
     # Its first window is full after half a minute, instead of minutes.
     half = {"steps": [{"weight": 50}, {"weight": 100}]}
     version = world.new_version_after(
-        lambda: world.apply({"training": {"seed": 41, "faultInjection": fault}, "rollout": half})
+        lambda: world.apply({"training": {"seed": 41}, "rollout": half}, fault=fault)
     )
     outcome = world.until_decided(version)
     assert outcome == "RolledBack", world.describe()

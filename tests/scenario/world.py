@@ -59,12 +59,15 @@ class World:
 
     # Actions of a user
 
-    def apply(self, changes: Manifest | None = None) -> None:
-        """Apply the base spec merged with changes."""
+    def apply(self, changes: Manifest | None = None, fault: Manifest | None = None) -> None:
+        """Apply the base spec merged with changes; its trainings export models with the fault."""
+        metadata: Manifest = {"name": self.name, "namespace": self.kube.namespace}
+        if fault:
+            metadata["annotations"] = {"recommender.dev/inject-fault": json.dumps(fault)}
         manifest = {
             "apiVersion": "recommender.dev/v1alpha1",
             "kind": "RecommenderModel",
-            "metadata": {"name": self.name, "namespace": self.kube.namespace},
+            "metadata": metadata,
             "spec": merged(self.spec, changes or {}),
         }
         self.kube.apply(manifest)

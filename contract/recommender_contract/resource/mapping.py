@@ -21,6 +21,9 @@ Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
 Columns = Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
 
+#: Range of the values of interactions, from the worst to the best.
+MIN_VALUE, MAX_VALUE = 1.0, 5.0
+
 
 class Format(enum.StrEnum):
     """Format of the raw files; all except the first need a mapping."""
@@ -69,7 +72,8 @@ class EventTypeValue(ApiModel):
         default=None,
         ge=1,
         le=5,
-        description="Value of an event of this type that has no value itself.",
+        description="Value of an event of this type that has no value itself. Without it, and "
+        "without a column of values, 5 if label.positiveTypes has the type, else 1.",
     )
 
 
@@ -91,8 +95,8 @@ class InteractionsMapping(ApiModel):
     value: Column | None = Field(
         default=None,
         description="Column with the strength of the event: a number such as a rating, or true "
-        "and false. Required with eventType unless each type has a value. Without both, each "
-        "event has the best value.",
+        "and false. Without it, eventType requires label.positiveTypes, or a value for each "
+        "type. Without both, each event has the best value.",
     )
     lowest: float = Field(
         default=1.0,
@@ -211,6 +215,16 @@ class DataMapping(ApiModel):
         description="Which responses are positive, when that is known, and where negatives come "
         "from. If absent, a value of 4 or more is positive.",
     )
+
+    @property
+    def best_types(self) -> tuple[str, ...]:
+        """The positive types of the label if rows have no value, in which case these count.
+
+        An event type without a value has the best one if it is among them, else the worst.
+        """
+        if self.label is None or self.interactions.value is not None:
+            return ()
+        return tuple(sorted(each.type for each in self.label.positive_types or ()))
 
     @property
     def of_users(self) -> tuple[Feature, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -74,6 +75,7 @@ def recommender_model() -> Json:
         models=(RecommenderModelSpec, RecommenderModelStatus),
         columns=columns,
         cel=rules.RECOMMENDER_MODEL,
+        keys=rules.MAP_LISTS,
     )
     # A rule requires the format: its message names the choices, `Required value` does not.
     (served,) = definition["spec"]["versions"]
@@ -154,9 +156,10 @@ def _definition(
     models: tuple[type[ApiModel], type[ApiModel] | None],
     columns: list[Json],
     cel: rules.Rules,
+    keys: Mapping[str, str] | None = None,
 ) -> Json:
     schema = _schema(kind, description, models)
-    rules.apply(schema, cel)
+    rules.apply(schema, cel, keys)
     served: Json = {
         "name": API_VERSION,
         "served": True,

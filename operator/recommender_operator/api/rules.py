@@ -103,12 +103,6 @@ _DATA: Rules = {
     ),
     "source.mapping.interactions": (
         (
-            "has(self.value) || !has(self.eventType) || "
-            "has(self.eventTypes) && self.eventTypes.all(t, has(t.value))",
-            "with eventType, mapping.interactions requires value, or eventTypes with a value for "
-            "each type",
-        ),
-        (
             "!has(self.eventTypes) || has(self.eventType)",
             "mapping.interactions.eventTypes requires eventType, the column with the types",
         ),
@@ -118,12 +112,6 @@ _DATA: Rules = {
         ),
     ),
     "source.mapping.interactions.files": _FILES,
-    "source.mapping.interactions.eventTypes": (
-        (
-            "self.all(t, self.exists_one(u, u.type == t.type))",
-            "mapping.interactions.eventTypes must not contain a type twice",
-        ),
-    ),
     "source.mapping.users": (_valid_from_unit("users"),),
     "source.mapping.items": (_valid_from_unit("items"),),
     "source.mapping.users.files": _FILES,
@@ -250,12 +238,29 @@ MODEL_VERSION: Rules = {
     "spec": (("self == oldSelf", "the spec of a ModelVersion is immutable"),),
 }
 
-#: Lists whose entries the API server identifies by keys.
-_MAP_LISTS = {"status.conditions": ["type"]}
+#: Lists of a RecommenderModel whose entries the API server identifies by a field: it refuses two
+#: with the same value, and server-side apply merges them, while it replaces other lists. Not
+#: `rollout.steps`, a plan whose parts make no sense beside those of another; `serving.exposure`,
+#: where a feature may have several groups; nor `autoscaling.peaks`, which have no name.
+MAP_LISTS: Mapping[str, str] = {
+    **{f"spec.data.source.mapping.{t}.features": "name" for t in rules_features.TABLES},
+    "spec.data.source.mapping.interactions.eventTypes": "type",
+    "spec.data.source.mapping.label.positiveTypes": "type",
+    "spec.evaluation.gates": "metric",
+    "spec.serving.diversity": "feature",
+    "spec.experiment.primary": "metric",
+    "spec.experiment.guardrails": "metric",
+    "spec.experiment.arms": "version",
+    "spec.experiment.segments": "feature",
+    "status.conditions": "type",
+}
 
 
-def apply(schema: dict[str, Any], rules: Rules) -> None:
-    """Add rules and list keys to a schema.
+def apply(schema: dict[str, Any], rules: Rules, keys: Mapping[str, str] | None = None) -> None:
+    """Add rules, and the keys of lists by path, to a schema.
+
+    A list with keys loses a default that has entries: nobody would own these, and server-side
+    apply would keep them beside the entries of a user.
 
     Raises:
         KeyError: a path does not exist in the schema.
@@ -266,11 +271,11 @@ def apply(schema: dict[str, Any], rules: Rules) -> None:
             dict(zip(("rule", "message", "messageExpression"), entry, strict=False))
             for entry in entries
         ]
-    for path, keys in _MAP_LISTS.items():
-        section, field = path.split(".")
-        node = schema["properties"].get(section, {}).get("properties", {}).get(field)
-        if node is not None:
-            node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+    for path, key in (keys or {}).items():
+        node = _find(schema, path)
+        node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+        if node.get("default"):
+            del node["default"]
 
 
 def _find(schema: dict[str, Any], path: str) -> dict[str, Any]:

@@ -26,13 +26,6 @@ _LESS_IS_BETTER = _listed(LESS_IS_BETTER)
 _NAMED_LESS = f"{', '.join(LESS_IS_BETTER[:-1])} and {LESS_IS_BETTER[-1]}"
 
 
-def _once(section: str) -> tuple[str, str]:
-    return (
-        "self.all(m, self.exists_one(n, n.metric == m.metric))",
-        f"experiment.{section} must not contain a metric twice",
-    )
-
-
 def _possible(section: str, field: str) -> tuple[str, str]:
     return (
         f"self.all(m, m.{field} >= {MIN_EFFECT} && "
@@ -168,28 +161,14 @@ def rules() -> dict[str, Sequence[tuple[str, str]]]:
         "spec.rollout": ROLLOUT,
         "spec.experiment": EXPERIMENT,
         "spec.experiment.primary": (
-            _once("primary"),
             _possible("primary", "smallestEffect"),
             _BASELINE,
         ),
-        "spec.experiment.arms": (
-            (
-                "self.all(a, self.exists_one(b, b.version == a.version))",
-                "experiment.arms must not contain a version twice",
-            ),
-        ),
         "spec.experiment.segments": (
-            (
-                "self.all(s, self.exists_one(t, t.feature == s.feature))",
-                "experiment.segments must not contain a feature twice",
-            ),
             (
                 f"self.all(s, !has(s.largestLoss) || s.largestLoss >= {MIN_EFFECT})",
                 f"experiment.segments: largestLoss must be at least {MIN_EFFECT}",
             ),
         ),
-        "spec.experiment.guardrails": (
-            _once("guardrails"),
-            _possible("guardrails", "largestLoss"),
-        ),
+        "spec.experiment.guardrails": (_possible("guardrails", "largestLoss"),),
     }

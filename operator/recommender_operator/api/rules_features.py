@@ -11,7 +11,7 @@ from recommender_contract.features import LISTS, MOST_LISTED, ONLY, PER_ROW, RES
 from recommender_operator.api import rules_label
 
 Pairs = tuple[tuple[str, str], ...]
-_TABLES = ("users", "items", "interactions")
+TABLES = ("users", "items", "interactions")
 #: For the default of maxPerRow, see `rules.py`.
 _LISTED = (
     (
@@ -29,16 +29,11 @@ def rules() -> dict[str, Pairs]:
     """Return the rules by path below `source.mapping`."""
     found: dict[str, Pairs] = {"": (*_between_tables(), *rules_label.BETWEEN)}
     found |= rules_label.rules()
-    for table in _TABLES:
+    for table in TABLES:
         path = f"{table}.features"
         where = f"mapping.{path}"
-        found[path] = (
-            (
-                "self.all(f, self.exists_one(g, g.name == f.name))",
-                f"{where} must not have a name twice: rename a feature, and set its column",
-            ),
-            *(_LISTED if table == "interactions" else ()),
-        )
+        if table == "interactions":
+            found[path] = _LISTED
         found[f"{path}[]"] = (*_of_each(where), *_of_table(table, where))
     return found
 

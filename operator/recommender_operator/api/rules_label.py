@@ -35,12 +35,6 @@ def rules() -> dict[str, Pairs]:
                 "share of positives",
             ),
         ),
-        "label.positiveTypes": (
-            (
-                "self.all(t, self.exists_one(u, u.type == t.type))",
-                f"{_WHERE}.positiveTypes must not contain a type twice",
-            ),
-        ),
         "label.attribution.impressions": (
             (
                 "self.all(t, self.exists_one(u, u == t))",
@@ -52,6 +46,13 @@ def rules() -> dict[str, Pairs]:
 
 #: Rules between the label and the interactions.
 BETWEEN: Pairs = (
+    (
+        "has(self.interactions.value) || !has(self.interactions.eventType) || "
+        "has(self.label) && has(self.label.positiveTypes) || "
+        f"has({_TYPES}) && {_TYPES}.all(t, has(t.value))",
+        "with eventType, the mapping requires label.positiveTypes, the types that are positive, "
+        "or interactions.value, or interactions.eventTypes with a value for each type",
+    ),
     (
         "!has(self.label) || !has(self.label.positiveTypes) || has(self.interactions.eventType)",
         f"{_WHERE}.positiveTypes requires mapping.interactions.eventType, the column of the types",

@@ -33,11 +33,6 @@ def _declared(section: str) -> tuple[str, str]:
 SPEC = (_declared("diversity"), _declared("exposure"))
 SERVING = (
     (
-        "!has(self.diversity) || "
-        "self.diversity.all(d, self.diversity.exists_one(e, e.feature == d.feature))",
-        "serving.diversity must not have a feature twice",
-    ),
-    (
         "!has(self.exposure) || self.exposure.map(e, e.minShare).sum() <= 1.0",
         "the minShare of all groups of serving.exposure together must not exceed 1",
     ),

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from recommender_contract.resource.base import ApiModel
 from recommender_contract.resource.hyperparameters import Hyperparameters
-from recommender_contract.resource.training_settings import Algorithm, Fault
+from recommender_contract.resource.training_settings import Algorithm
 from recommender_operator.api.spec_data import DataSource, DataSpec
 from recommender_operator.api.spec_drift import DriftSpec, RetrainMode, RetrainSpec
 from recommender_operator.api.spec_experiment import (
@@ -67,7 +67,6 @@ __all__ = [
     "ExperimentMetric",
     "ExperimentMode",
     "ExperimentSpec",
-    "Fault",
     "Gate",
     "GateMetric",
     "Goal",

@@ -132,7 +132,8 @@ class EvaluationSpec(ApiModel):
         default=(Gate(metric=GateMetric.AUC, min=0.6),),
         min_length=1,
         max_length=20,
-        description="Gates that a version must pass before it is published.",
+        description="Gates that a version must pass before it is published; an auc of at least "
+        "0.6 if absent.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.REJECT,

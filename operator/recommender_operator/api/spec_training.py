@@ -9,7 +9,7 @@ from recommender_contract.resource.export import ExportSpec
 from recommender_contract.resource.hyperparameters import Hyperparameters
 from recommender_contract.resource.mitigation import MitigationSpec
 from recommender_contract.resource.search import SearchSpec
-from recommender_contract.resource.training_settings import Algorithm, FaultInjection, WarmStart
+from recommender_contract.resource.training_settings import Algorithm, WarmStart
 from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.api.spec_resources import TrainingResources
 
@@ -60,7 +60,4 @@ class TrainingSpec(ApiModel):
     )
     deadline_seconds: int = Field(
         default=3600, ge=30, le=604800, description="Time limit of each Job of the pipeline."
-    )
-    fault_injection: FaultInjection | None = Field(
-        default=None, description="Test hook: export a model with a known fault."
     )

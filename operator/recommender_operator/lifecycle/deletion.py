@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.actions import CancelJob, DeleteService, DeleteVersion, StartJob
+from recommender_operator.actions import DeleteJob, DeleteService, DeleteVersion, StartJob
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import DeletionPolicy
 from recommender_operator.api.status import Stage
@@ -36,7 +36,7 @@ def delete_model(ctx: ReconcileContext) -> None:
         ctx.do(DeleteVersion(name=name))
     writers = snapshots.running(ctx)
     for job in writers:
-        ctx.do(CancelJob(kind=job.kind, version=job.version, attempt=job.attempt))
+        ctx.do(DeleteJob(kind=job.kind, version=job.version, attempt=job.attempt))
     if not ctx.observed.services and not ctx.versions and not writers and not _in_use(ctx):
         _remove_artifacts(ctx)
 

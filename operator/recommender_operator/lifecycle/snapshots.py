@@ -82,13 +82,13 @@ def _number(start: datetime.datetime) -> int:
 
 def _ended(ctx: ReconcileContext) -> list[JobState]:
     """Return the finished Jobs that are not read yet, oldest first."""
-    read = _read_until(ctx)
+    read = read_until(_state(ctx))
     return [job for job in _jobs(ctx) if job.phase != "Running" and job.attempt > read]
 
 
-def _read_until(ctx: ReconcileContext) -> int:
+def read_until(state: SnapshotStatus | None) -> int:
     """Return the number of the newest Job that was read; -1 if there is none."""
-    period = _state(ctx).period
+    period = state.period if state is not None else None
     return -1 if period is None else _number(period)
 
 
@@ -168,7 +168,7 @@ def _start(ctx: ReconcileContext, start: datetime.datetime, end: datetime.dateti
         return
     model, number = ctx.model.name, _number(start)
     if token is not None:
-        number = max(_number(ctx.now), _read_until(ctx) + 1)
+        number = max(_number(ctx.now), read_until(_state(ctx)) + 1)
         result = f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts"
         annotation_requests.answer(ctx, ACTION, token, result, refused=False)
     inputs = {"keep": ",".join(_needed(ctx)), **_watched(ctx)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.actions import CancelGroup
+from recommender_operator.actions import DeleteGroup
 from recommender_operator.api.version import VersionStage
 from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import JobState, VersionObject
@@ -38,7 +38,7 @@ def delete_unneeded_workers(ctx: ReconcileContext) -> None:
     """
     for job in ctx.observed.jobs:
         if job.group and job.phase == "Running" and not _is_needed(ctx, job):
-            ctx.do(CancelGroup(version=job.version, attempt=job.attempt))
+            ctx.do(DeleteGroup(version=job.version, attempt=job.attempt))
 
 
 def _is_needed(ctx: ReconcileContext, job: JobState) -> bool:

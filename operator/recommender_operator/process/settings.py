@@ -221,6 +221,7 @@ class Settings(pydantic.BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     workers: Annotated[int, Field(ge=1, le=200)] = 10
+    fault_injection: bool = False
     retrainings_at_once: Annotated[int, Field(ge=0, le=10000)] = 0
     retrainings_per_day: Annotated[int, Field(ge=0, le=10000)] = 0
     requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 300

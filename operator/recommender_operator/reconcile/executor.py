@@ -163,11 +163,11 @@ class _Run:
                 self._wrote(action.name)
             case do.StartJob():
                 await self._start(action)
-            case do.CancelGroup():
+            case do.DeleteGroup():
                 name = names.group_name(action.version, action.attempt)
                 await objects.delete(TRAIN_JOBS, namespace, name, self._claim)
                 await objects.delete(TRAINING_RUNTIMES, namespace, name, self._claim)
-            case do.CancelJob():
+            case do.DeleteJob():
                 name = names.job_name(action.version, action.kind, action.attempt)
                 await objects.delete(JOBS, namespace, name, self._claim)
             case do.EnsureService():

@@ -20,8 +20,9 @@ def command(
     kind: JobKind,
     inputs: Mapping[str, str],
     attempt: int,
+    fault: str = "",
 ) -> list[str]:
-    """Return the command of the container.
+    """Return the command of the container; a training exports a model with the `fault`, if any.
 
     Raises:
         KeyError: a required input is missing.
@@ -40,7 +41,7 @@ def command(
         return [*head, *_check(model.name, version, inputs.get("against", "")), *report]
     if kind is JobKind.TRAIN:
         checkpoints = f"/store/{names.checkpoints_path(model.name, version.name)}"
-        trained = _train(model.name, version, inputs, attempt)
+        trained = _train(model.name, version, inputs, attempt, fault)
         return [*head, *trained, *report, "--checkpoints", checkpoints]
     if kind is JobKind.RECALIBRATE:
         return [*head, *_recalibrate(model.name, version, inputs, attempt), *report]
@@ -147,11 +148,13 @@ def _mapping(source: DataSource) -> list[str]:
 
 
 def _train(
-    model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int
+    model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int, fault: str
 ) -> list[str]:
     settings = version.spec.training.dump()
     del settings["workers"]  # Workers read their group from the environment.
     settings.pop("podTemplate", None)
+    if fault:
+        settings["faultInjection"] = _parsed(fault)
     config = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return [
         "--lake", f"/store/{names.lake_path(model)}",
@@ -161,6 +164,14 @@ def _train(
         "--output", f"/store/{names.staged_path(model, version.name, attempt)}",
         *_champion(inputs),
     ]  # fmt: skip
+
+
+def _parsed(fault: str) -> object:
+    """Return a fault; a text that is not JSON as it is, which the training refuses."""
+    try:
+        return json.loads(fault)
+    except (ValueError, RecursionError):
+        return fault
 
 
 def _recalibrate(

@@ -26,7 +26,10 @@ CONTAINER = "main"
 INVALID_INPUT = 2
 #: Kinds that belong to a model instead of a version.
 OF_A_MODEL = (JobKind.REMOVE, JobKind.SNAPSHOT)
-#: Time that finished snapshot and removal Jobs are kept, in seconds; no version owns them.
+#: Annotation of a model, for rehearsals in a test installation: a fault as JSON (docs/export.md).
+FAULT = "inject-fault"
+#: Time that finished removals are kept, in seconds. One that is missing is repeated, which does no
+#: harm; the operator itself deletes the other Jobs (`lifecycle/finished_jobs.py`).
 TTL_SECONDS = 3600
 #: Makes the kubelet change the group of a volume's files once.
 _FS_GROUP = {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
@@ -64,8 +67,8 @@ def job(
     training = version.spec.training if version is not None else model.spec.training
     placed = _placed(model, kind)
     resources = _resources(training, kind)
-    command = job_commands.command(model, version, kind, inputs, attempt)
-    expires = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
+    fault = model.annotations.get(FAULT, "") if options.fault_injection else ""
+    command = job_commands.command(model, version, kind, inputs, attempt, fault)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -79,7 +82,7 @@ def job(
             "backoffLimit": training.backoff_limit,
             "activeDeadlineSeconds": training.deadline_seconds,
             "podFailurePolicy": _failure_policy(prepares=bool(prepared(model.name, kind, inputs))),
-            **({"ttlSecondsAfterFinished": TTL_SECONDS} if expires else {}),
+            **({"ttlSecondsAfterFinished": TTL_SECONDS} if kind is JobKind.REMOVE else {}),
             "template": {
                 "metadata": {
                     "labels": pod_template.pod_labels(placed, job_labels),

@@ -64,5 +64,7 @@ class Options:
     #: requests in flight; none if empty.
     keda: bool = False
     keda_prometheus_url: str = ""
+    #: Whether the annotation inject-fault of a model puts a fault into what its trainings export.
+    fault_injection: bool = False
     #: Service accounts that models may use, by namespace.
     service_accounts: service_accounts.Policy = ()

@@ -17,7 +17,6 @@ from recommender_contract.resource.hyperparameters import Retrieval
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import (
     Algorithm,
-    Fault,
     Provider,
     RecommenderModelSpec,
     RetrainMode,
@@ -62,14 +61,6 @@ def _has(*metrics: ExperimentMetric) -> Callable[[Spec], bool]:
     return lambda spec: spec.experiment is None or not spec.experiment.metrics.isdisjoint(metrics)
 
 
-def _fault(fault: Fault) -> Callable[[Spec], bool]:
-    def is_met(spec: Spec) -> bool:
-        injected = spec.training.fault_injection
-        return injected is None or injected.fault is fault
-
-    return is_met
-
-
 def _is_gateway(spec: Spec) -> bool:
     return spec.rollout.traffic is TrafficMode.GATEWAY
 
@@ -105,16 +96,6 @@ REQUIREMENTS = (
         tuple(f"training.export.{name}" for name in ("maxAucLoss", "maxNdcgLoss", "minSaving")),
         "training.export.variants",
         lambda spec: bool(spec.training.export.variants),
-    ),
-    Requirement(
-        ("training.faultInjection.latencyMilliseconds",),
-        "training.faultInjection.fault Latency",
-        _fault(Fault.LATENCY),
-    ),
-    Requirement(
-        ("training.faultInjection.feature",),
-        "training.faultInjection.fault BrokenFeatures",
-        _fault(Fault.BROKEN_FEATURES),
     ),
     Requirement(
         ("analysis.prometheusUrl",),

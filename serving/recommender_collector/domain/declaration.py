@@ -18,7 +18,7 @@ from recommender_contract.features import Kind as FeatureKind
 from recommender_contract.ids import IdKind
 from recommender_contract.resource.base import ApiModel
 from recommender_contract.resource.feature import Feature
-from recommender_contract.resource.mapping import DataMapping
+from recommender_contract.resource.mapping import MAX_VALUE, MIN_VALUE, DataMapping
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
 Value = Annotated[float, Field(allow_inf_nan=False)]
@@ -100,6 +100,11 @@ class Model(Section):
         if self.interactions is not None:
             return dict(self.interactions)
         types = {each.type: each.value for each in self.mapping.interactions.event_types or ()}
+        if positive := self.mapping.best_types:
+            # As in training: a type without a value has the best one if it is positive.
+            for name, value in types.items():
+                if value is None:
+                    types[name] = MAX_VALUE if name in positive else MIN_VALUE
         return {kind: types[kind] for kind in Kind if kind in types}
 
     @property

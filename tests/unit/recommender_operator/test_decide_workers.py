@@ -36,7 +36,7 @@ def until_training(world: World) -> a.StartJob:
 
 
 def cancelled(world: World) -> list[tuple[str, int]]:
-    return [(each.version, each.attempt) for each in world.log if isinstance(each, a.CancelGroup)]
+    return [(each.version, each.attempt) for each in world.log if isinstance(each, a.DeleteGroup)]
 
 
 def test_workers_make_a_version_like_any_other() -> None:

@@ -53,6 +53,10 @@ async def test_a_clock_an_hour_back_or_forward_in_any_phase_reaches_the_same_end
         for hours in (-1, 1):
             story = Story(mode, jump=(look + 1, datetime.timedelta(hours=hours)))
             seen = await end_of_two(story, bad), decided(story)
+            if hours > 0:
+                # The finished Jobs are as old as the clock says, and so are deleted.
+                assert set(seen[0]["jobs"]) <= set(expected[0]["jobs"])
+                seen[0]["jobs"] = expected[0]["jobs"]
             assert seen == expected, f"{hours} h at look {look + 1}"
 
 

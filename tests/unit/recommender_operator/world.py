@@ -95,6 +95,7 @@ class World(Cluster):
                 self.jobs[key] = dataclasses.replace(
                     job,
                     phase="Succeeded",
+                    finished_at=self.now,
                     report=report(self, job) | self.odd_reports.get(job.kind, {}),
                 )
 
@@ -102,7 +103,7 @@ class World(Cluster):
         for key, job in list(self.jobs.items()):
             if job.kind is kind and job.phase == "Running":
                 self.jobs[key] = dataclasses.replace(
-                    job, phase="Failed", reason=reason, message=message
+                    job, phase="Failed", reason=reason, message=message, finished_at=self.now
                 )
 
     # --- the operator

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from recommender_contract.features import Kind
+from recommender_contract.resource import mapping
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 
@@ -13,7 +14,7 @@ _Columns = dict[str, type[pl.DataType]]
 #: Least value of a positive response.
 POSITIVE_VALUE = 4.0
 #: Range of an event's value.
-MIN_VALUE, MAX_VALUE = 1.0, 5.0
+MIN_VALUE, MAX_VALUE = mapping.MIN_VALUE, mapping.MAX_VALUE
 #: 2100-01-01: later times are in milliseconds or wrong.
 MAX_TIMESTAMP = 4_102_444_800
 #: Seconds that the clock of a writer may be ahead.

@@ -5,7 +5,7 @@ The rules are the same for all formats, since all readers yield text (`readers.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -74,18 +74,19 @@ def interactions(
     now: int,
     of_users: IdReader = USERS,
     of_items: IdReader = ITEMS,
+    best_types: Sequence[str] = (),
 ) -> Parts:
     """Return rows of the interactions table, and bad rows with their reason.
 
     `segments` has `user_id` and `segment` of the known users, and `valid_from` if they have a
-    history; `now` is in seconds since 1970.
+    history; `now` is in seconds since 1970; `best_types` are those of the `Mapping`.
     """
     ids = {"raw_user": of_users, "raw_item": of_items}
     frame = _complete(frame, ("value", "event_type", "session", "segment"), ids)
     frame = of_users.read(frame, "raw_user", "user_id")
     frame = of_items.read(frame, "raw_item", "item_id")
     frame = _with_time(frame, table.timestamp_unit, now)
-    frame = _with_value(frame, table)
+    frame = _with_value(frame, table, best_types)
     frame = feature_values.read_feature(frame, table.features)
     for name, limit in (("event_type", _MAX_ATTRIBUTE), ("segment", _MAX_ATTRIBUTE),
                         ("session", _MAX_SESSION)):  # fmt: skip
@@ -214,7 +215,9 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
     return flag(frame, pl.col("timestamp") > last, "FutureTimestamp")
 
 
-def _with_value(frame: pl.DataFrame, table: Interactions) -> pl.DataFrame:
+def _with_value(
+    frame: pl.DataFrame, table: Interactions, best_types: Sequence[str]
+) -> pl.DataFrame:
     """Add `value`: that of the row, or else of its event type, or else the best."""
     by_type = pl.lit(None, dtype=pl.Float64)
     if table.event_types:
@@ -224,8 +227,12 @@ def _with_value(frame: pl.DataFrame, table: Interactions) -> pl.DataFrame:
         by_type = pl.col("raw_event_type").replace_strict(
             values, default=None, return_dtype=pl.Float64
         )
-    elif table.value is None:
+    elif table.value is None and not best_types:
         by_type = pl.lit(schema.MAX_VALUE, dtype=pl.Float64)
+    if best_types:
+        is_best = pl.col("raw_event_type").is_in(list(best_types)).fill_null(value=False)
+        of_label = pl.when(is_best).then(schema.MAX_VALUE).otherwise(schema.MIN_VALUE)
+        by_type = pl.coalesce(by_type, of_label)
     own = pl.lit(None, dtype=pl.Float64)
     if table.value is not None:
         own = _scaled(texts.number(pl.col("raw_value")), table.lowest, table.highest)

@@ -186,7 +186,14 @@ def _read(run: Run, number: int, file: SourceFile, segments: pl.DataFrame) -> No
     frames = readers.read_batches(file.path, run.kind, run.mapping, "interactions", file.given)
     for frame in frames:
         good, bad = convert.interactions(
-            frame, table, run.mapping.partition_by, segments, run.now, run.ids.user, run.ids.item
+            frame,
+            table,
+            run.mapping.partition_by,
+            segments,
+            run.now,
+            run.ids.user,
+            run.ids.item,
+            run.mapping.best_types,
         )
         good = run.quarantine.erased.events(good)
         run.staging.add(number, good)

@@ -61,7 +61,8 @@ class Interactions(mapping.InteractionsMapping, Table):
     """Interactions, one event per row.
 
     `lowest` to `highest` of `value` is scaled to the range 1 to 5. If `event_types` is given, all
-    other types are quarantined. Without `value` and `event_type`, each event has the best value.
+    other types are quarantined. Without `value` and `event_type`, each event has the best value;
+    without `value` alone, see `Mapping.best_types`.
     """
 
     _FIELDS: ClassVar[tuple[str, ...]] = (
@@ -77,7 +78,7 @@ class Interactions(mapping.InteractionsMapping, Table):
     features: Features = ()
 
     @model_validator(mode="after")
-    def _has_a_value(self) -> Self:
+    def _is_consistent(self) -> Self:
         if not self.lowest < self.highest:
             raise ValueError("lowest must be below highest")
         types = self.event_types or ()
@@ -85,10 +86,6 @@ class Interactions(mapping.InteractionsMapping, Table):
             raise ValueError("eventTypes has a duplicate; list each type once")
         if types and self.event_type is None:
             raise ValueError("eventTypes needs eventType, the column with the types")
-        if self.value is None and self.event_type is None:
-            return self  # all rows are alike, and positive
-        if self.value is None and not (types and all(e.value is not None for e in types)):
-            raise ValueError("without `value`, each entry of eventTypes needs a value")
         return self
 
 
@@ -151,6 +148,18 @@ class Mapping(mapping.DataMapping):
         return self
 
     @model_validator(mode="after")
+    def _types_have_values(self) -> Self:
+        events = self.interactions
+        if events.value is not None or events.event_type is None or self.best_types:
+            return self
+        if not events.event_types or any(each.value is None for each in events.event_types):
+            raise ValueError(
+                "interactions: without `value`, eventType needs label.positiveTypes, the types "
+                "that are positive, or eventTypes with a value for each type"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _label_names_known_types(self) -> Self:
         named = self.label.types if self.label else ()
         if named and self.interactions.event_type is None:
@@ -199,6 +208,9 @@ class Mapping(mapping.DataMapping):
             del table["valid_from"], table["valid_from_unit"]  # as before items had them
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None
         parts = [_READER, kind.value, name, table, layout]
+        types = self.interactions.event_types
+        if name == "interactions" and (not types or any(each.value is None for each in types)):
+            parts += [{"bestTypes": list(self.best_types)}] if self.best_types else []
         if self.ids != INTEGERS:  # keeps the hash of mappings from before ids could be texts
             parts.append(self.ids.model_dump(mode="json"))
         text = json.dumps(parts, sort_keys=True)

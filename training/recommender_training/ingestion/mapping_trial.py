@@ -213,5 +213,12 @@ def _converted(
         return convert.items(batch, mapping.items, ids.item, now)
     nobody = pl.DataFrame(schema={"user_id": pl.Int64, "segment": pl.String})
     return convert.interactions(
-        batch, mapping.interactions, mapping.partition_by, nobody, now, ids.user, ids.item
+        batch,
+        mapping.interactions,
+        mapping.partition_by,
+        nobody,
+        now,
+        ids.user,
+        ids.item,
+        mapping.best_types,
     )

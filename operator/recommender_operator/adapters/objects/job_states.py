@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -69,6 +70,7 @@ class JobReader:
             reason=reason,
             message=message,
             group=job.get("kind") == "TrainJob",
+            finished_at=_changed_at(condition),
         )
 
     async def _with_log(self, job: Object, pod: Object | None, message: str) -> str:
@@ -101,6 +103,12 @@ def phase_of(job: Object) -> tuple[Phase, Object]:
         if condition.get("type") == "Failed":
             return "Failed", condition
     return "Running", {}
+
+
+def _changed_at(condition: Object) -> datetime.datetime | None:
+    """Return since when a condition is what it is; None if it does not say."""
+    text = str(condition.get("lastTransitionTime") or "")
+    return datetime.datetime.fromisoformat(text) if text else None
 
 
 def _true_conditions(job: Object) -> list[Object]:

@@ -23,6 +23,16 @@ def test_kinds_among_the_event_types_are_interactions_with_their_value() -> None
     assert values == {Kind.CLICK: 3.0, Kind.PURCHASE: 5.0, Kind.DWELL: None}
 
 
+def test_a_type_without_a_value_gets_the_best_one_if_it_is_positive_as_in_training() -> None:
+    types = [{"type": "click"}, {"type": "purchase"}, {"type": "visit", "value": 2}]
+    section = mapping(value=None, eventTypes=types) | {
+        "label": {"positiveTypes": [{"type": "purchase"}]}
+    }
+    assert model(section).values == {Kind.CLICK: 1.0, Kind.PURCHASE: 5.0, Kind.VISIT: 2.0}
+    rated = section | {"interactions": section["interactions"] | {"value": "rating"}}
+    assert model(rated).values == {Kind.CLICK: None, Kind.PURCHASE: None, Kind.VISIT: 2.0}
+
+
 def test_interactions_can_be_declared_for_a_mapping_without_event_types() -> None:
     plain = mapping(eventType=None, eventTypes=None)
     assert model(plain, interactions={"click": 1}).values == {Kind.CLICK: 1.0}

@@ -139,6 +139,8 @@ def test_defaults_of_the_schema_are_those_of_the_models() -> None:
         "storage": {"claimName": "store"},
     }
     filled = fill(requested, schema_of(crd.recommender_model())["properties"]["spec"])
+    assert "gates" not in filled["evaluation"], "server-side apply would keep it beside others"
+    filled["evaluation"]["gates"] = [{"metric": "auc", "min": 0.6, "judgeBy": "Value"}]
     assert filled == RecommenderModelSpec.model_validate(requested).dump()
 
 
@@ -158,10 +160,16 @@ def test_a_status_has_no_defaults(model: Any) -> None:
     assert not [path for path, node in nodes(schema) if "default" in node]
 
 
-def test_conditions_are_a_map_by_type() -> None:
-    status = schema_of(crd.recommender_model())["properties"]["status"]["properties"]
-    assert status["conditions"]["x-kubernetes-list-type"] == "map"
-    assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
+def test_entries_with_a_name_are_a_map_without_a_default() -> None:
+    maps = {
+        path.removeprefix("."): node
+        for path, node in nodes(schema_of(crd.recommender_model()))
+        if node.get("x-kubernetes-list-type") == "map"
+    }
+    assert maps.keys() == rules.MAP_LISTS.keys()
+    for path, node in maps.items():
+        assert node["x-kubernetes-list-map-keys"] == [rules.MAP_LISTS[path]]
+        assert not node.get("default"), path
 
 
 def test_what_only_the_operator_writes_is_one_managed_field() -> None:

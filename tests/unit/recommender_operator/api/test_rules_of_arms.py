@@ -12,7 +12,6 @@ from recommender_operator.api import rules_experiment
 
 ARMS = [{"version": f"movies-0000000{n}"} for n in range(3)]
 (WEIGHTS,) = [rule for rule, text in rules_experiment.EXPERIMENT if "has no users" in text]
-((ONCE, _),) = rules_experiment.rules()["spec.experiment.arms"]
 
 
 def holds(rule: str, value: Any) -> bool:
@@ -32,8 +31,3 @@ def test_weight_and_arms_leave_the_champion_users(count: int, most: int) -> None
 @pytest.mark.parametrize("plan", [{}, {"arms": []}, {"weight": 99}, {"weight": 99, "arms": []}])
 def test_without_arms_any_weight_is_possible(plan: dict[str, object]) -> None:
     assert holds(WEIGHTS, plan)
-
-
-def test_a_version_is_listed_once() -> None:
-    assert holds(ONCE, ARMS)
-    assert not holds(ONCE, [*ARMS[:2], ARMS[0]])

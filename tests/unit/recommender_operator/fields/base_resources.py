@@ -106,7 +106,6 @@ SHOP: Json = {
         "mitigation": {"reweighting": {"by": "age"}, "exposure": {"by": "i_brand"}},
         "export": {"variants": ["Pruned"]},
         "warmStart": {},
-        "faultInjection": {"fault": "Latency"},
     },
     "serving": {
         "podTemplate": POD_TEMPLATE,

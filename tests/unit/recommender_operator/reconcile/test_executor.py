@@ -81,7 +81,7 @@ ALL: list[do.Action] = [
     do.DeleteService(version=NAME),
     do.DeleteVersion(name="movies-new"),
     do.StartJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
-    do.CancelJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
+    do.DeleteJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
 ]
 
 
@@ -217,7 +217,7 @@ async def test_a_group_is_started_runtime_first_and_cancelled_as_a_whole() -> No
         assert (rig.kube.names(TRAINING_RUNTIMES), rig.kube.names(TRAIN_JOBS)) == ([name], [name])
     assert rig.kube.names(JOBS) == []
     for _ in range(2):
-        await run(rig, shot, do.CancelGroup(version=NAME, attempt=3))
+        await run(rig, shot, do.DeleteGroup(version=NAME, attempt=3))
         assert (rig.kube.names(TRAINING_RUNTIMES), rig.kube.names(TRAIN_JOBS)) == ([], [])
 
 
@@ -272,7 +272,7 @@ async def test_a_foreign_group_is_not_changed(resource: Resource) -> None:
     if resource == TRAIN_JOBS:
         await run(rig, shot, start)
     other = of_another(rig, resource, f"{NAME}-train-3")
-    for action in (start, do.CancelGroup(version=NAME, attempt=3)):
+    for action in (start, do.DeleteGroup(version=NAME, attempt=3)):
         decision = do.Decision(actions=(action,), status=MODEL.status)
         (found,) = await rig.executor.execute(shot, decision)
         assert found.kind == KINDS[resource]

@@ -15,6 +15,7 @@ from recommender_training.cli import main, options
 from recommender_training.data_checks.policy import parse_checks
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import (
+    INPUTS,
     MAPPING,
     PAST,
     Golden,
@@ -131,14 +132,33 @@ def test_a_check_of_an_earlier_data_version_mounts_only_the_tables(
     main.parser().parse_args(command[1:])
 
 
-def test_the_snapshot_job_has_a_valid_command_and_expires() -> None:
+def test_the_snapshot_job_has_a_valid_command() -> None:
     manifest = job(JobKind.SNAPSHOT)
     arguments = main.parser().parse_args(command_of(manifest)[1:])
     assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
     assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
-    assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600
     assert manifest["metadata"]["name"] == "movies-snapshot-29454480"
     assert manifest["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+
+
+def test_a_fault_of_the_annotation_is_trained_only_in_a_test_installation() -> None:
+    options = dataclasses.replace(OPTIONS, fault_injection=True)
+    for text, expected in (
+        ('{"fault": "Failure"}', {"fault": "Failure"}),
+        ("Failure", "Failure"),  # no JSON: the training refuses it, and names the field
+    ):
+        owner = dataclasses.replace(model(), annotations={"inject-fault": text})
+        for each, fault in ((options, expected), (OPTIONS, None)):
+            manifest = jobs.job(owner, version(), JobKind.TRAIN, 0, INPUTS[JobKind.TRAIN], each)
+            command = command_of(manifest)
+            config = json.loads(command[command.index("--config") + 1])
+            assert config.get("faultInjection") == fault
+
+
+@pytest.mark.parametrize("kind", JobKind)
+def test_no_job_expires_whose_report_is_read(kind: JobKind) -> None:
+    expires = "ttlSecondsAfterFinished" in job(kind)["spec"]
+    assert expires == (kind is JobKind.REMOVE)
 
 
 def test_no_snapshot_is_built_for_a_model_without_a_schedule() -> None:

@@ -14,7 +14,7 @@ from recommender_operator.context import host_check
 from recommender_operator.observed import PLAIN, Baseline, JobKind, JobState, VersionObject
 from recommender_operator.resources import assignment_header, baseline_deployment_names, names
 from recommender_operator.resources.assignment_header import Assignment
-from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
+from tests.unit.recommender_operator.simulation.cluster import Cluster, JobKey, Service
 from tests.unit.recommender_operator.simulation.observing import observe
 
 #: The minimum of the default gate.
@@ -26,6 +26,10 @@ def execute(cluster: Cluster, action: a.Action) -> None:
     match action:
         case a.CreateVersion():
             if action.name not in cluster.versions:
+                # Jobs of an earlier version of the name are none of its own.
+                cluster.deleted_jobs = {
+                    key for key in cluster.deleted_jobs if key[1] != action.name
+                }
                 cluster.versions[action.name] = VersionObject(
                     name=action.name,
                     uid=f"{action.name}-{len(cluster.log)}",
@@ -45,11 +49,10 @@ def execute(cluster: Cluster, action: a.Action) -> None:
             _delete_version(cluster, action.name)
         case a.StartJob():
             _start(cluster, action)
-        case a.CancelGroup():
-            _cancel(cluster, action)
-        case a.CancelJob():
-            assert cluster.deleting, "cancelled a Job of a living model"
-            cluster.jobs.pop((action.kind, action.version, action.attempt), None)
+        case a.DeleteGroup():
+            _delete_group(cluster, action)
+        case a.DeleteJob():
+            _delete_job(cluster, (action.kind, action.version, action.attempt))
         case a.EnsureService():
             _ensure(cluster, action.version)
         case a.DeleteService():
@@ -79,6 +82,7 @@ def _write(cluster: Cluster, name: str, status: ModelVersionStatus) -> None:
 def _start(cluster: Cluster, action: a.StartJob) -> None:
     assert not cluster.spec.paused or cluster.deleting, "started a Job while paused"
     key = (action.kind, action.version, action.attempt)
+    assert key not in cluster.deleted_jobs, f"started {key} again, which has ended"
     workers, incarnation = 1, ""
     if action.kind is JobKind.REMOVE:
         own = cluster.versions.get(action.version)
@@ -110,12 +114,23 @@ def _check_writers(cluster: Cluster, action: a.StartJob) -> None:
     assert not writers, "two snapshots at a time"
 
 
-def _cancel(cluster: Cluster, action: a.CancelGroup) -> None:
+def _delete_group(cluster: Cluster, action: a.DeleteGroup) -> None:
     key = (JobKind.TRAIN, action.version, action.attempt)
-    job = cluster.jobs.pop(key, None)
+    job = cluster.jobs.get(key)
+    if job is None or job.phase != "Running":
+        _delete_job(cluster, key)
+        return
     version = cluster.versions[action.version]
-    if job is not None and job.phase == "Running" and version.status.attempt == job.attempt:
+    if version.status.attempt == job.attempt:
         assert version.status.stage in TERMINAL, "cancelled a training that is waited for"
+    del cluster.jobs[key]
+
+
+def _delete_job(cluster: Cluster, key: JobKey) -> None:
+    job = cluster.jobs.pop(key, None)
+    if job is not None and not cluster.deleting:
+        assert job.phase != "Running", "deleted a running Job of a living model"
+        cluster.deleted_jobs.add(key)
 
 
 def _ensure(cluster: Cluster, version: str) -> None:

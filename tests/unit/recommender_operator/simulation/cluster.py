@@ -106,6 +106,8 @@ class Cluster:
     status: RecommenderModelStatus = dataclasses.field(default_factory=RecommenderModelStatus)
     versions: dict[str, VersionObject] = dataclasses.field(default_factory=dict)
     jobs: dict[JobKey, JobState] = dataclasses.field(default_factory=dict)
+    #: Finished Jobs that the operator has deleted.
+    deleted_jobs: set[JobKey] = dataclasses.field(default_factory=set)
     services: dict[str, Service] = dataclasses.field(default_factory=dict)
     route: dict[str, int] = dataclasses.field(default_factory=dict)
     accepted: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -25,13 +25,17 @@ def frame(fields: Mapping[str, str | None]) -> pl.DataFrame:
     return pl.DataFrame(facts | texts)
 
 
-def convert_event(mapping: dict[str, Any] | None = None, **fields: str | None) -> Any:
+def convert_event(
+    mapping: dict[str, Any] | None = None, best_types: Sequence[str] = (), **fields: str | None
+) -> Any:
     """The row as a dictionary, or the reason as text."""
     base: dict[str, Any] = {"files": "*", "user": "u", "item": "i", "timestamp": "t",
                             "value": "v"}  # fmt: skip
     table = Interactions.model_validate(base | (mapping or {}))
     row = {"user": "1", "item": "2", "timestamp": str(START), "value": "5"} | fields
-    good, bad = convert.interactions(frame(row), table, PartitionBy.DAY, NOBODY, NOW)
+    good, bad = convert.interactions(
+        frame(row), table, PartitionBy.DAY, NOBODY, NOW, best_types=best_types
+    )
     assert good.height + bad.height == 1
     return good.row(0, named=True) if good.height else bad["reason"].item()
 
@@ -181,6 +185,25 @@ def test_a_row_without_a_value_gets_that_of_its_type(
 ) -> None:
     got = convert_event(TYPES, event_type=what, value=value)
     assert (got if isinstance(got, str) else got["value"]) == found
+
+
+@pytest.mark.parametrize(
+    ("listed", "values"),
+    [
+        ([], {"buy": 5.0, "view": 1.0, "basket": 1.0}),
+        (
+            [{"type": "buy"}, {"type": "view"}, {"type": "basket", "value": 4}],
+            {"buy": 5.0, "view": 1.0, "basket": 4.0},
+        ),
+    ],
+)
+def test_a_type_without_a_value_gets_the_best_one_if_it_is_positive(
+    listed: list[dict[str, Any]], values: dict[str, float]
+) -> None:
+    mapping = {"value": None, "eventType": "e", "eventTypes": listed or None}
+    for name, value in values.items():
+        row = convert_event(mapping, ["buy"], event_type=name, value=None)
+        assert (row["event_type"], row["value"]) == (name, value)
 
 
 def test_all_types_are_accepted_if_none_is_listed() -> None:

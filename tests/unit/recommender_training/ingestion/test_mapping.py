@@ -102,6 +102,26 @@ def test_an_invalid_mapping_is_refused_with_its_field(
     assert section in refusal(Format.CSV, text)
 
 
+@pytest.mark.parametrize("types", [[], [{"type": "view"}, {"type": "buy"}]])
+def test_positive_types_need_no_values_of_rows_and_types(types: list[dict[str, str]]) -> None:
+    events = {**INTERACTIONS, "value": None, "eventType": "e", "eventTypes": types or None}
+    label = {"positiveTypes": [{"type": "buy"}]}
+    found = declare(interactions=events, label=label)
+    assert found.best_types == ("buy",)
+    other = declare(interactions=events, label={"positiveTypes": [{"type": "view"}]})
+    assert other.schema_hash("interactions", Format.CSV) != found.schema_hash(
+        "interactions", Format.CSV
+    ), "the values of the rows differ"
+
+
+def test_a_label_changes_no_row_whose_type_has_a_value() -> None:
+    types = [{"type": "view", "value": 2}, {"type": "buy", "value": 5}]
+    events = {**INTERACTIONS, "value": None, "eventType": "e", "eventTypes": types}
+    labels = [None, {"positiveTypes": [{"type": "buy"}]}, {"positiveTypes": [{"type": "view"}]}]
+    found = [declare(interactions=events, label=each) for each in labels]
+    assert len({each.schema_hash("interactions", Format.CSV) for each in found}) == 1
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "@/nowhere/mapping.json"])
 def test_a_text_that_is_not_a_mapping_is_refused(text: str) -> None:
     assert "--mapping" in refusal(Format.CSV, text)

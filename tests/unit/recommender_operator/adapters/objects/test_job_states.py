@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -65,6 +66,16 @@ async def test_a_finished_job_has_its_report() -> None:
     state = await read(job(DONE), job_pod(json.dumps(report)))
     assert (state.kind, state.version, state.attempt) == (JobKind.TRAIN, "movies-0", 2)
     assert (state.phase, state.report, state.message) == ("Succeeded", report, "")
+
+
+@pytest.mark.parametrize(("condition", "phase"), [(DONE, "Succeeded"), (FAILED, "Failed")])
+async def test_a_job_has_finished_when_its_condition_became_true(
+    condition: dict[str, str], phase: str
+) -> None:
+    state = await read(job(condition | {"lastTransitionTime": "2026-01-01T12:00:00Z"}))
+    assert state.phase == phase
+    assert state.finished_at == datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+    assert (await read(job(condition))).finished_at is None
 
 
 async def test_the_newest_pod_speaks() -> None:
