@@ -1,4 +1,4 @@
-"""Each row of the threat model names tests that exist."""
+"""Each threat on the pages of the threat model has a mitigation and names tests that exist."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "threat-model.md"
+PAGES = sorted((ROOT / "docs" / "threats").glob("*.md"))
+#: An entry of a list, from its bullet to the next one.
+ENTRY = re.compile(r"^- (.*?)(?=^- |^#|\Z)", re.MULTILINE | re.DOTALL)
+#: A threat in bold and the mitigation on a line, the tests on the next one.
+PARTS = re.compile(r"\*\*[A-Z][^*]+\.\*\* [A-Z`][^\n]+\.\n  (`tests/[^\n]+`)\s*")
 #: `tests/path/test_file.py::test_name`
 NAMED = re.compile(r"`(tests/[\w/.-]+\.py)::(\w+)`")
 
@@ -24,26 +30,21 @@ def names_in(path: str) -> frozenset[str]:
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, functions))
 
 
-def rows() -> list[list[str]]:
-    """Return the cells of the table's rows, without its header."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
-    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
-    body = [row for row in cells if not set("".join(row)) <= set("-| ")]
-    return [row for row in body if row[0] != "threat"]
+def entries(page: Path) -> list[str]:
+    return ENTRY.findall(page.read_text(encoding="utf-8"))
 
 
-def test_each_threat_has_what_holds_it_and_a_test() -> None:
-    assert len(rows()) >= 20
-    for row in rows():
-        assert len(row) == 3, row
-        threat, holds, tests = row
-        assert threat, row
-        assert holds, row
-        assert NAMED.search(tests), row
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_threat_has_what_holds_it_and_tests_that_exist(page: Path) -> None:
+    assert len(entries(page)) > 10
+    for entry in entries(page):
+        parts = PARTS.fullmatch(entry)
+        assert parts, entry
+        named = NAMED.findall(parts[1])
+        assert len(named) == parts[1].count("`") // 2, entry
+        assert [(path, name) for path, name in named if name not in names_in(path)] == []
 
 
-def test_every_test_that_the_threat_model_names_exists() -> None:
-    named = NAMED.findall(PAGE.read_text(encoding="utf-8"))
-    assert named
-    missing = [f"{path}::{name}" for path, name in named if name not in names_in(path)]
-    assert missing == []
+def test_the_threat_model_links_to_every_page_of_threats() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    assert {page.name for page in PAGES} == set(re.findall(r"\(threats/([\w-]+\.md)\)", text))
