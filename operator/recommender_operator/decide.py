@@ -2,18 +2,21 @@
 
 It has no I/O, no clock and no randomness. `reconcile` calls it for every cause; after a crash at
 any point the next call continues from the state of the cluster.
+
+A pass is the list of steps below. Each reads the `Context` and records into the `Outcome`, which
+the next one sees in its context; `reduce` makes the decision of the whole.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
-from typing import assert_never
+from collections.abc import Callable, Mapping, Sequence
 
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
+from recommender_operator.context import Context, Outcome
 from recommender_operator.context.extension import Extension
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.reducer import reduce
 from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.lifecycle import (
     annotation_requests,
@@ -43,17 +46,75 @@ from recommender_operator.observed import Observed
 from recommender_operator.rollout import canary, deploy, smoke
 from recommender_operator.status import acceptance, erasures, model_status, settings_applied
 
-Step = Callable[[ReconcileContext], None]
+Step = Callable[[Context, Outcome], None]
+
+#: The step of each stage in which a version can be a candidate.
+STAGES: Mapping[VersionStage, Step] = {
+    VersionStage.PENDING: data_check.check_data,
+    VersionStage.CHECKING_DATA: data_check.check_data,
+    VersionStage.TRAINING: training.train_version,
+    VersionStage.EVALUATING: evaluation.evaluate_gates,
+    VersionStage.PUBLISHING: publishing.publish_artifact,
+    VersionStage.PUBLISHED: deploy.deploy_version,
+    VersionStage.DEPLOYING: deploy.deploy_version,
+    VersionStage.SMOKE_TESTING: smoke.smoke_test,
+    VersionStage.CANARY: canary.roll_out,
+}
 
 
-#: What every pass reports, whatever it did.
-_REPORTS = (
+def advance_candidate(ctx: Context, out: Outcome) -> None:
+    """Advance the candidate as far as possible; it may pass several stages."""
+    for _ in STAGES:
+        before = ctx.candidate
+        if before is None:
+            return
+        stage = before.status.stage
+        if (ctx.spec.paused or ctx.held) and stage is not VersionStage.CANARY:
+            return
+        STAGES[stage](ctx, out)
+        after = ctx.candidate
+        if after is None or after.name != before.name or after.status.stage is stage:
+            return
+
+
+def settle_extensions(ctx: Context, out: Outcome) -> None:
+    """Let each extension record what follows from the decided split."""
+    for extension in ctx.extensions:
+        extension.settle(ctx, out)
+
+
+#: Decide and act: a pass of a model that is not deleted, on a cluster that has all APIs.
+ACTIONS: tuple[Step, ...] = (
+    smoke.record_answers,
+    rollback_count.settle_rollbacks,  # what an earlier pass left undone
+    rollback.roll_back_to,
+    standby.choose_standby,
+    start.supersede_versions,
+    annotation_requests.handle_requests,
+    start.start_version,
+    advance_candidate,
+    settle_extensions,
+    rollback_count.settle_rollbacks,  # what this pass decided
+    drift_monitor.monitor_drift,
+    snapshots.take_snapshots,
+    retrain_proposal.set_condition,
+    services.keep_services,
+    workers.delete_unneeded_workers,
+    finished_jobs.delete_finished_jobs,
+    serving_finalizer.hold_serving_versions,
+    history_limit.delete_old_versions,
+    handled_requests.copy_requests,
+)
+#: Report: every pass but that of a deletion, whatever it did.
+REPORTS: tuple[Step, ...] = (
     champion_rebuild.report_rebuild,
     acceptance.set_accepted,
     settings_applied.set_settings_applied,
     erasures.set_erasures_complete,
     model_status.project_status,
+    model_status.record_weights,
 )
+DELETION: tuple[Step, ...] = (deletion.delete_model,)
 
 
 def decide(
@@ -68,86 +129,12 @@ def decide(
     """
     if (rebuilt := champion_rebuild.decision(observed)) is not None:
         return rebuilt
-    ctx = ReconcileContext(handled_requests.restored(observed), now, extensions)
+    out = Outcome(handled_requests.restored(observed), now, extensions)
+    ctx = Context(out)
     if observed.model.deleting:
-        deletion.delete_model(ctx)
-        return ctx.finish()
-    if not observed.platform.missing:
-        for step in (
-            rollback_count.settle_rollbacks,
-            rollback.roll_back_to,
-            standby.choose_standby,
-            start.supersede_versions,
-            annotation_requests.handle_requests,
-            start.start_version,
-        ):
-            step(ctx)
-        _advance(ctx)
-        for extension in extensions:
-            extension.settle(ctx)
-        rollback_count.settle_rollbacks(ctx)
-        drift_monitor.monitor_drift(ctx)
-        for extension in extensions:
-            extension.monitor(ctx)
-        for step in (
-            snapshots.take_snapshots,
-            retrain_proposal.set_condition,
-            services.keep_services,
-            workers.delete_unneeded_workers,
-            finished_jobs.delete_finished_jobs,
-            serving_finalizer.hold_serving_versions,
-            history_limit.delete_old_versions,
-            handled_requests.copy_requests,
-        ):
-            step(ctx)
-    for step in _REPORTS:
-        step(ctx)
-    return ctx.finish()
-
-
-def _advance(ctx: ReconcileContext) -> None:
-    """Advance the candidate as far as possible; it may pass several stages."""
-    for _ in VersionStage:
-        before = ctx.candidate
-        if before is None:
-            return
-        stage = before.status.stage
-        if (ctx.spec.paused or ctx.held) and stage is not VersionStage.CANARY:
-            return
-        step_of(stage)(ctx)
-        after = ctx.candidate
-        if after is None or after.name != before.name or after.status.stage is stage:
-            return
-
-
-def step_of(stage: VersionStage) -> Step:
-    """Return the step of a stage."""
-    match stage:
-        case VersionStage.PENDING | VersionStage.CHECKING_DATA:
-            return data_check.check_data
-        case VersionStage.TRAINING:
-            return training.train_version
-        case VersionStage.EVALUATING:
-            return evaluation.evaluate_gates
-        case VersionStage.PUBLISHING:
-            return publishing.publish_artifact
-        case VersionStage.PUBLISHED | VersionStage.DEPLOYING:
-            return deploy.deploy_version
-        case VersionStage.SMOKE_TESTING:
-            return smoke.smoke_test
-        case VersionStage.CANARY:
-            return canary.roll_out
-        case (
-            VersionStage.PROMOTED
-            | VersionStage.FAILED
-            | VersionStage.REJECTED
-            | VersionStage.ROLLED_BACK
-            | VersionStage.SUPERSEDED
-        ):
-            return _rest
-        case _:
-            assert_never(stage)
-
-
-def _rest(_: ReconcileContext) -> None:
-    """Do nothing: the version is finished."""
+        steps = DELETION
+    else:
+        steps = REPORTS if observed.platform.missing else ACTIONS + REPORTS
+    for step in steps:
+        step(ctx, out)
+    return reduce(ctx, out)

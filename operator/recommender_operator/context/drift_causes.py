@@ -12,7 +12,7 @@ from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.drift_reactions import Cause, Reaction, reactions
 from recommender_operator.api.status_labels import LabelSegment
 from recommender_operator.api.status_segments import SegmentShift
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context.reconcile_context import Context
 from recommender_operator.observed import VersionObject
 
 #: A break freezes retraining for this time or for so many cooldowns, whatever is longer.
@@ -25,7 +25,7 @@ _ORDER = (
 )  # fmt: skip
 
 
-def confirmed(ctx: ReconcileContext) -> tuple[Cause, ...]:
+def confirmed(ctx: Context) -> tuple[Cause, ...]:
     """Return the confirmed causes, the one that explains others first."""
     spec, drift = ctx.spec.drift, ctx.status.drift
     if not spec.enabled:
@@ -46,14 +46,14 @@ def confirmed(ctx: ReconcileContext) -> tuple[Cause, ...]:
     return tuple(cause for cause in _ORDER if cause in found)
 
 
-def drifted_segments(ctx: ReconcileContext) -> tuple[LabelSegment, ...]:
+def drifted_segments(ctx: Context) -> tuple[LabelSegment, ...]:
     """Return the segments of the labels with a confirmed drift."""
     labels, least = ctx.status.drift.labels, label_drift.needed(ctx.spec.drift)
     found = () if labels is None else labels.segments
     return tuple(each for each in found if each.breaches_in_a_row >= least)
 
 
-def shifted_segments(ctx: ReconcileContext) -> tuple[SegmentShift, ...]:
+def shifted_segments(ctx: Context) -> tuple[SegmentShift, ...]:
     """Return the confirmed shifts inside segments, if they are about the champion's training."""
     seen, champion = ctx.status.drift.segments, ctx.champion
     if seen is None or champion is None or seen.compared_with != champion.data_version:
@@ -61,7 +61,7 @@ def shifted_segments(ctx: ReconcileContext) -> tuple[SegmentShift, ...]:
     return seen.shifts
 
 
-def wanted(ctx: ReconcileContext) -> frozenset[Reaction]:
+def wanted(ctx: Context) -> frozenset[Reaction]:
     """Return the reactions to the confirmed causes, in every `retrain.mode`."""
     found = confirmed(ctx)
     if Cause.SCHEMA_BREAK in found and is_thawed(ctx):
@@ -77,14 +77,14 @@ def wanted(ctx: ReconcileContext) -> frozenset[Reaction]:
     return does - {Reaction.RECALIBRATE} if Reaction.RETRAIN in does else does
 
 
-def is_thawed(ctx: ReconcileContext) -> bool:
+def is_thawed(ctx: Context) -> bool:
     """Return whether a break has lasted so long that it may be permanent."""
     since = ctx.status.drift.broken_since
     cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
     return since is not None and ctx.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 
-def blocks(ctx: ReconcileContext, version: VersionObject) -> bool:
+def blocks(ctx: Context, version: VersionObject) -> bool:
     """Return whether a confirmed drift blocks the promotion of a version, which is older than it.
 
     The version of the current retraining is never blocked where retraining is the reaction: the
@@ -105,7 +105,7 @@ def blocks(ctx: ReconcileContext, version: VersionObject) -> bool:
     return read_at < since
 
 
-def retrains(ctx: ReconcileContext, version: VersionObject) -> bool:
+def retrains(ctx: Context, version: VersionObject) -> bool:
     """Return whether a version is that of the current retraining.
 
     A recalibration is none: its network has learned nothing since.

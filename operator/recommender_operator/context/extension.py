@@ -17,8 +17,8 @@ from recommender_operator.api.version import ModelVersionStatus, StepRecord
 from recommender_operator.observed import ModelObject, Routing, VersionObject
 
 if TYPE_CHECKING:
-    from recommender_operator.context.reconcile_context import ReconcileContext
-    from recommender_operator.context.rollout_state import RolloutState
+    from recommender_operator.context.outcome import Outcome
+    from recommender_operator.context.reconcile_context import Context
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Extension:
 
     # --- the split of requests
 
-    def route(self, state: RolloutState, found: Routing, weights: Mapping[str, int]) -> Routing:
+    def route(self, ctx: Context, found: Routing, weights: Mapping[str, int]) -> Routing:
         """Return the routing besides the weights, from that of the extensions before."""
         return found
 
@@ -58,30 +58,30 @@ class Extension:
         """Return what a weight is a percent of; None if of the requests."""
         return None
 
-    def reference(self, state: RolloutState) -> str | None:
+    def reference(self, ctx: Context) -> str | None:
         """Return the deployment with which a candidate is compared in the champion's place."""
         return None
 
-    def deployments(self, ctx: ReconcileContext) -> tuple[EnsureService, ...]:
+    def deployments(self, ctx: Context) -> tuple[EnsureService, ...]:
         """Return the deployments that it needs beside champion, previous and candidate."""
         return ()
 
-    def spares(self, ctx: ReconcileContext) -> Iterable[str]:
+    def spares(self, ctx: Context) -> Iterable[str]:
         """Return the versions that it may need, so that the history keeps them."""
         return ()
 
     # --- a rollout
 
     def start(
-        self, ctx: ReconcileContext, version: VersionObject, rollout: int
+        self, ctx: Context, out: Outcome, version: VersionObject, rollout: int
     ) -> dict[str, object]:
         """Return the fields of the status with which a rollout starts."""
         return {}
 
-    def protect(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> None:
+    def protect(self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool) -> None:
         """Protect users before anything else, even of a candidate that is not ready."""
 
-    def prepare(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+    def prepare(self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool) -> bool:
         """Follow what it has beside the candidate; return whether the pass ends with that."""
         return False
 
@@ -93,7 +93,7 @@ class Extension:
 
     # --- a phase before the first step
 
-    def begin(self, ctx: ReconcileContext, version: VersionObject) -> bool:
+    def begin(self, ctx: Context, out: Outcome, version: VersionObject) -> bool:
         """Begin the phase; return False if there is none."""
         return False
 
@@ -101,7 +101,9 @@ class Extension:
         """Return whether the phase is in progress."""
         return False
 
-    def evaluate(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+    def evaluate(
+        self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool
+    ) -> bool:
         """Evaluate the phase in progress; return whether it is over and the next one follows."""
         return True
 
@@ -120,27 +122,24 @@ class Extension:
         return 0
 
     def delay(
-        self, ctx: ReconcileContext, version: VersionObject, weight: int
+        self, ctx: Context, version: VersionObject, weight: int
     ) -> datetime.timedelta | None:
         """Return when to look again for what the next weight waits for; None if for nothing."""
         return None
 
-    def enter(self, ctx: ReconcileContext, version: VersionObject, weight: int) -> None:
+    def enter(self, ctx: Context, out: Outcome, version: VersionObject, weight: int) -> None:
         """Take part from the next weight on, for which nothing waits any more."""
 
     def judge(
-        self, ctx: ReconcileContext, version: VersionObject, record: StepRecord
+        self, ctx: Context, out: Outcome, version: VersionObject, record: StepRecord
     ) -> Evidence | None:
         """Return its evidence about the step in progress; None if it has none."""
         return None
 
     # --- after the candidate, and beside it
 
-    def settle(self, ctx: ReconcileContext) -> None:
-        """Record what follows from the decided split."""
-
-    def monitor(self, ctx: ReconcileContext) -> None:
-        """Observe a model that serves, with or without a candidate."""
+    def settle(self, ctx: Context, out: Outcome) -> None:
+        """Record what follows from the decided split, with or without a candidate."""
 
     def counted(self, versions: Iterable[VersionObject]) -> tuple[str, int | None] | None:
         """Return the id by which the collector counts users, and the phase with details."""
@@ -152,10 +151,10 @@ class Extension:
 
     # --- what users see
 
-    def describe(self, ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
+    def describe(self, ctx: Context, candidate: VersionObject, text: str) -> str:
         """Return the text about a candidate's requests, replaced or extended."""
         return text
 
-    def project(self, ctx: ReconcileContext) -> dict[str, object]:
+    def project(self, ctx: Context) -> dict[str, object]:
         """Return fields of the model's status."""
         return {}

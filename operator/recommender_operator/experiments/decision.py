@@ -116,11 +116,7 @@ def _waiting(base: Decision, message: str, *, over: bool) -> Decision:
 
 
 def _measured(
-    plan: Plan,
-    phase: Phase,
-    days: float,
-    base: Decision,
-    watched: Mapping[Metric, harm.Watched],
+    plan: Plan, phase: Phase, days: float, base: Decision, watched: Mapping[Metric, harm.Watched]
 ) -> Decision:
     """Return the decision in a phase with the full weight, without harm and mismatch."""
     over = days >= plan.max_days

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import fresh_rollout
+from recommender_operator.context import Context, Outcome
 from recommender_operator.monitoring import retrain_proposal, retraining
 
 #: Why requests are refused while paused, and the remedy.
@@ -17,7 +16,7 @@ PAUSED = "the model is paused; unset spec.paused, then annotate a new token"
 _RETRYABLE = (VersionStage.FAILED, VersionStage.REJECTED, VersionStage.ROLLED_BACK)
 
 
-def handle_requests(ctx: ReconcileContext) -> None:
+def handle_requests(ctx: Context, out: Outcome) -> None:
     """Handle the requests since the last pass."""
     for action, handle in (
         ("abort", _abort),
@@ -28,64 +27,62 @@ def handle_requests(ctx: ReconcileContext) -> None:
         token = ctx.pending(action)
         if token is None:
             continue
-        refusal, result = handle(ctx, token)
-        answer(ctx, action, token, result, refused=refusal)
+        refusal, result = handle(ctx, out, token)
+        answer(out, action, token, result, refused=refusal)
 
 
-def answer(ctx: ReconcileContext, action: str, token: str, result: str, *, refused: bool) -> None:
+def answer(out: Outcome, action: str, token: str, result: str, *, refused: bool) -> None:
     """Report the result of a request in a condition and an Event, and mark it as handled."""
     text = f"{action} {token!r}: {result}"
     if refused:
-        ctx.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
-        ctx.warn(Reason.REFUSED, text)
+        out.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
+        out.warn(Reason.REFUSED, text)
     else:
-        ctx.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
-        ctx.info(Reason.DONE, text)
-    ctx.handled(action, token, f"Refused: {result}" if refused else result)
+        out.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
+        out.info(Reason.DONE, text)
+    out.handled(action, token, f"Refused: {result}" if refused else result)
 
 
-def _abort(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+def _abort(ctx: Context, out: Outcome, token: str) -> tuple[bool, str]:
     candidate = ctx.candidate
     if candidate is None:
         return True, "there is no candidate"
     message = f"aborted by annotation {token!r}; annotate recommender.dev/retry to start it again"
-    ctx.end(candidate.name, VersionStage.ROLLED_BACK, Reason.ABORTED, message, automatic=False)
+    out.end(candidate.name, VersionStage.ROLLED_BACK, Reason.ABORTED, message, automatic=False)
     return False, f"{candidate.name} was rolled back"
 
 
-def _retry(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+def _retry(ctx: Context, out: Outcome, token: str) -> tuple[bool, str]:
     if ctx.spec.paused:
         return True, PAUSED
     done = []
     if ctx.status.locked:
-        ctx.set_status(
+        out.set_status(
             locked=False,
             consecutive_rollbacks=0,
-            rollbacks_counted_through=ctx.next_number() - 1,
+            rollbacks_counted_through=out.next_number() - 1,
         )
         message = f"unlocked by annotation retry {token!r}"
-        ctx.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
+        out.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
         done.append("unlocked")
     version = ctx.versions.get(ctx.specified)
     if version is not None and version.status.stage in _RETRYABLE and not ctx.held:
-        _supersede_stand_in(ctx, version.name)
-        attempt = version.status.attempt + 1
-        ctx.change(version.name, **fresh_rollout(version.status), attempt=attempt)
-        ctx.change(version.name, stage_since=ctx.time)
-        done.append(f"{version.name} starts again (attempt {attempt})")
+        _supersede_stand_in(ctx, out, version.name)
+        out.restart(version.name)
+        done.append(f"{version.name} starts again (attempt {version.status.attempt + 1})")
     if done:
         return False, " and ".join(done)
     return True, "the version of the spec has not failed, and the model is not locked"
 
 
-def _supersede_stand_in(ctx: ReconcileContext, original: str) -> None:
+def _supersede_stand_in(ctx: Context, out: Outcome, original: str) -> None:
     """End a stand-in that is in progress, because its original is retried."""
     for version in ctx.unfinished:
         message = f"{original} is retried (recommender.dev/retry)"
-        ctx.end(version.name, VersionStage.SUPERSEDED, Reason.SUPERSEDED, message)
+        out.end(version.name, VersionStage.SUPERSEDED, Reason.SUPERSEDED, message)
 
 
-def _promote(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+def _promote(ctx: Context, out: Outcome, token: str) -> tuple[bool, str]:
     if ctx.spec.paused:
         return True, PAUSED
     candidate = ctx.candidate
@@ -99,11 +96,11 @@ def _promote(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
             True,
             f"{candidate.name} ({status.stage}) has not passed gates and smoke inference yet",
         )
-    ctx.change(candidate.name, approved_at=ctx.now)
+    out.change(candidate.name, approved_at=ctx.now)
     return False, f"{candidate.name} receives all requests, without its other steps ({token!r})"
 
 
-def _retrain(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
+def _retrain(ctx: Context, out: Outcome, token: str) -> tuple[bool, str]:
     champion, candidate = ctx.champion, ctx.candidate
     if champion is None:
         return True, "there is no champion yet, whose spec a retraining repeats"
@@ -112,4 +109,4 @@ def _retrain(ctx: ReconcileContext, token: str) -> tuple[bool, str]:
     obstacle = retraining.obstacle(ctx, champion)
     if obstacle is not None:
         return True, f"no retraining{obstacle.removeprefix('none')}"
-    return retrain_proposal.accept(ctx, champion, token)
+    return retrain_proposal.accept(ctx, out, champion, token)

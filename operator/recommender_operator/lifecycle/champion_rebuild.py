@@ -22,7 +22,7 @@ from recommender_operator.actions import Action, CreateVersion, Decision, Event,
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status import MAX_RECORD
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import ModelObject, Observed, VersionObject
 from recommender_operator.resources import names
 
@@ -48,9 +48,9 @@ class _Record(ApiModel):
     status: ModelVersionStatus
 
 
-def report_rebuild(ctx: ReconcileContext) -> None:
+def report_rebuild(ctx: Context, out: Outcome) -> None:
     """Keep a copy of the champion's record, as it is after this pass."""
-    ctx.set_status(champion_record=_record_of(ctx.champion))
+    out.set_status(champion_record=_record_of(ctx.champion))
 
 
 def _record_of(champion: VersionObject | None) -> str:

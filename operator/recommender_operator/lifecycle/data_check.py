@@ -5,23 +5,23 @@ from __future__ import annotations
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import CheckReport, CheckSummary
 from recommender_operator.api.version import DataChecked, DataWarning, Lineage, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import pipeline_jobs, recalibration_job
 from recommender_operator.observed import JobKind
 
 
-def check_data(ctx: ReconcileContext) -> None:
+def check_data(ctx: Context, out: Outcome) -> None:
     """Pending and CheckingData: a passed check determines the data version to train on."""
     version = ctx.candidate
     if version is None:
         return
     if version.spec.recalibration is not None:
-        recalibration_job.inherit(ctx, version, version.spec.recalibration)
+        recalibration_job.inherit(out, version, version.spec.recalibration)
         return
     if version.status.stage is VersionStage.PENDING:
-        ctx.move(version.name, VersionStage.CHECKING_DATA)
+        out.move(version.name, VersionStage.CHECKING_DATA)
         return
-    checked = pipeline_jobs.result(ctx, version, JobKind.CHECK, CheckReport, _inputs(ctx))
+    checked = pipeline_jobs.result(ctx, out, version, JobKind.CHECK, CheckReport, _inputs(ctx))
     if checked is None:
         return
     lineage = Lineage(
@@ -31,13 +31,13 @@ def check_data(ctx: ReconcileContext) -> None:
     )
     data_checks = _data_checks(checked.checks)
     if data_checks is not None and data_checks.warnings:
-        ctx.warn(Reason.DATA_WARNED, f"{version.name}: {words(data_checks)}", version=version.name)
-    ctx.move(
+        out.warn(Reason.DATA_WARNED, f"{version.name}: {words(data_checks)}", version=version.name)
+    out.move(
         version.name,
         VersionStage.TRAINING,
         lineage=lineage,
         data_checks=data_checks,
-        data_read=ctx.next_number(),
+        data_read=out.next_number(),
         data_read_at=ctx.now,
         failure=None,
         decision=None,
@@ -53,7 +53,7 @@ def words(checked: DataChecked) -> str:
     return f"{checked.warned} of {total} checks warn: {'; '.join(listed)}"
 
 
-def _inputs(ctx: ReconcileContext) -> dict[str, str]:
+def _inputs(ctx: Context) -> dict[str, str]:
     """Return the data version to compare with: that of the champion's training."""
     against = ctx.champion.data_version if ctx.champion is not None else None
     return {"against": against} if against is not None else {}

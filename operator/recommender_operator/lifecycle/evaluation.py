@@ -7,7 +7,7 @@ import datetime
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import AGAINST_BASELINE
 from recommender_operator.api.version import GateResult, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import gates, recalibrated_gates
 from recommender_operator.monitoring import revert_to_previous
 from recommender_operator.observed import VersionObject
@@ -15,27 +15,27 @@ from recommender_operator.observed import VersionObject
 _NOW = datetime.timedelta(seconds=1)
 
 
-def evaluate_gates(ctx: ReconcileContext) -> None:
+def evaluate_gates(ctx: Context, out: Outcome) -> None:
     """Evaluating: publish the version if it passes every gate, else reject it."""
     version = ctx.candidate
-    if version is None or revert_to_previous.compare_with_previous(ctx, version):
+    if version is None or revert_to_previous.compare_with_previous(ctx, out, version):
         return
     results = _results(ctx, version)
     if all(result.passed for result in results):
-        ctx.move(version.name, VersionStage.PUBLISHING, gates=results)
+        out.move(version.name, VersionStage.PUBLISHING, gates=results)
         return
-    ctx.change(version.name, gates=results)
+    out.change(version.name, gates=results)
     failed = "; ".join(gates.words(result) for result in results if not result.passed)
     message = (
         f"{failed}. Change data, training or evaluation in the spec; if only evaluation changes, "
         "annotate recommender.dev/retry=<new token>"
     )
-    ctx.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
+    out.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
     if ctx.stands_in and not ctx.is_stand_in(version):
-        ctx.requeue(_NOW)
+        out.requeue(_NOW)
 
 
-def _results(ctx: ReconcileContext, version: VersionObject) -> tuple[GateResult, ...]:
+def _results(ctx: Context, version: VersionObject) -> tuple[GateResult, ...]:
     metrics, asked = version.status.metrics, ctx.spec.evaluation.gates
     if version.spec.recalibration is not None:
         source = ctx.versions.get(version.spec.recalibration.of)

@@ -11,7 +11,7 @@ import datetime
 from recommender_operator.actions import DeleteGroup, DeleteJob
 from recommender_operator.api.status import SnapshotStatus
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import snapshots
 from recommender_operator.observed import JobKind, JobState, VersionObject
 
@@ -30,7 +30,7 @@ _READ_IN = {
 }
 
 
-def delete_finished_jobs(ctx: ReconcileContext) -> None:
+def delete_finished_jobs(ctx: Context, out: Outcome) -> None:
     """Delete each finished Job whose result is stored, when its logs have been there long enough.
 
     A result of this pass is stored after it, so such a Job waits for another pass.
@@ -44,17 +44,17 @@ def delete_finished_jobs(ctx: ReconcileContext) -> None:
             continue
         left = _kept_until(job, job.finished_at, version) - ctx.now
         if left > datetime.timedelta():
-            ctx.requeue(left)
+            out.requeue(left)
         elif not _is_read(ctx, job, stored.get(job.version), ctx.model.status.snapshots):
-            ctx.requeue(_SOON)
+            out.requeue(_SOON)
         elif job.group:
-            ctx.do(DeleteGroup(version=job.version, attempt=job.attempt))
+            out.do(DeleteGroup(version=job.version, attempt=job.attempt))
         else:
-            ctx.do(DeleteJob(kind=job.kind, version=job.version, attempt=job.attempt))
+            out.do(DeleteJob(kind=job.kind, version=job.version, attempt=job.attempt))
 
 
 def _is_read(
-    ctx: ReconcileContext,
+    ctx: Context,
     job: JobState,
     version: VersionObject | None,
     taken: SnapshotStatus | None,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from recommender_operator.api.status import HandledAction, RecommenderModelStatus
 from recommender_operator.api.version_requests import KeptRequests, newest_requests
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import Observed
 
 
@@ -35,7 +35,7 @@ def restored(observed: Observed) -> Observed:
     return dataclasses.replace(observed, model=dataclasses.replace(model, status=status))
 
 
-def copy_requests(ctx: ReconcileContext) -> None:
+def copy_requests(ctx: Context, out: Outcome) -> None:
     """Keep a copy of the stored requests in the champion's status.
 
     Those of this pass follow in the next one: a token is decided once it is stored.
@@ -45,7 +45,7 @@ def copy_requests(ctx: ReconcileContext) -> None:
         return
     wanted = _kept(ctx.model.status)
     if wanted is not None and champion.status.requests != wanted:
-        ctx.change(champion.name, requests=wanted)
+        out.change(champion.name, requests=wanted)
 
 
 def _kept(status: RecommenderModelStatus) -> KeptRequests | None:

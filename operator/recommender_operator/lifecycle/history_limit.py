@@ -5,8 +5,7 @@ from __future__ import annotations
 from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.context import stored_recalibrations
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, stored_recalibrations
 from recommender_operator.lifecycle import pipeline_jobs
 from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.resources import names
@@ -17,7 +16,7 @@ MAX_STAGED = 20
 _PUBLISHING = (VersionStage.EVALUATING, VersionStage.PUBLISHING)
 
 
-def delete_old_versions(ctx: ReconcileContext) -> None:
+def delete_old_versions(ctx: Context, out: Outcome) -> None:
     """Remove the artifacts of each version beyond the limit, then the version."""
     candidate = ctx.candidate
     busy = candidate is not None and candidate.status.stage in _PUBLISHING
@@ -27,14 +26,14 @@ def delete_old_versions(ctx: ReconcileContext) -> None:
         working = any(j.version == version.name and j.phase == "Running" for j in _pipeline(ctx))
         if version.name in ctx.observed.services or working:
             continue
-        _remove(ctx, version)
+        _remove(ctx, out, version)
 
 
-def _pipeline(ctx: ReconcileContext) -> list[JobState]:
+def _pipeline(ctx: Context) -> list[JobState]:
     return [job for job in ctx.observed.jobs if job.kind is not JobKind.REMOVE]
 
 
-def _surplus(ctx: ReconcileContext) -> list[VersionObject]:
+def _surplus(ctx: Context) -> list[VersionObject]:
     spared = {ctx.desired, ctx.specified, ctx.target, ctx.spec.rollback_to}
     spared |= {v.name for v in (ctx.champion, ctx.previous) if v is not None}
     for extension in ctx.extensions:
@@ -56,24 +55,24 @@ def _ended(version: VersionObject) -> int:
     return decision.sequence if decision else 0
 
 
-def _remove(ctx: ReconcileContext, version: VersionObject) -> None:
+def _remove(ctx: Context, out: Outcome, version: VersionObject) -> None:
     paths = _own_paths(ctx, version)
     if not paths:
-        ctx.do(DeleteVersion(name=version.name))
+        out.do(DeleteVersion(name=version.name))
         return
     attempt = version.status.attempt
     job = pipeline_jobs.removal(ctx, version.name, attempt, version.uid)
     if job is None:
         inputs = {"paths": ",".join(paths)}
-        ctx.do(StartJob(kind=JobKind.REMOVE, version=version.name, attempt=attempt, inputs=inputs))
+        out.do(StartJob(kind=JobKind.REMOVE, version=version.name, attempt=attempt, inputs=inputs))
     elif job.phase != "Running":
         if job.phase == "Failed":
             message = f"{', '.join(paths)} could not be removed: {job.reason} {job.message}"
-            ctx.warn(Reason.ARTIFACTS_LEFT_BEHIND, message.strip(), version=version.name)
-        ctx.do(DeleteVersion(name=version.name))
+            out.warn(Reason.ARTIFACTS_LEFT_BEHIND, message.strip(), version=version.name)
+        out.do(DeleteVersion(name=version.name))
 
 
-def _own_paths(ctx: ReconcileContext, version: VersionObject) -> list[str]:
+def _own_paths(ctx: Context, version: VersionObject) -> list[str]:
     """Return the folders that no other version uses: artifact, attempts, checkpoints."""
     status = version.status
     mine = [artifact.path for artifact in (status.artifact, status.staged) if artifact]

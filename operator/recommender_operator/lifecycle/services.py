@@ -11,8 +11,8 @@ import datetime
 
 from recommender_operator.actions import DeleteService, EnsureService
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import ROLLING_OUT
+from recommender_operator.context import Context, Outcome
+from recommender_operator.context.reconcile_context import ROLLING_OUT
 from recommender_operator.resources import assignment_header
 from recommender_operator.rollout import counter_windows, input_breakage
 
@@ -21,7 +21,7 @@ _DRAIN = datetime.timedelta(seconds=5)
 _EVALUATED = (counter_windows.step_key, counter_windows.rollout_key, counter_windows.break_key)
 
 
-def keep_services(ctx: ReconcileContext) -> None:
+def keep_services(ctx: Context, out: Outcome) -> None:
     """Deploy the versions that must be warm, and delete the other services."""
     warm = [ctx.champion]
     if ctx.spec.serving.keep_previous:
@@ -29,7 +29,7 @@ def keep_services(ctx: ReconcileContext) -> None:
     for version in warm:
         # During a rollout, the previous version is kept if it runs, but not started again.
         if version is not None and (version is ctx.champion or ctx.candidate is None):
-            _deploy(ctx, EnsureService(version=version.name))
+            _deploy(ctx, out, EnsureService(version=version.name))
     keep = {version.name for version in warm if version is not None}
     candidate = ctx.candidate
     if candidate is not None and candidate.status.artifact is not None:
@@ -37,38 +37,38 @@ def keep_services(ctx: ReconcileContext) -> None:
         if candidate.status.stage in ROLLING_OUT:
             service = ctx.service(candidate.name)
             if service is not None and service.outdated:
-                ctx.do(EnsureService(version=candidate.name))
+                out.do(EnsureService(version=candidate.name))
     for extension in ctx.extensions:
         for wanted in extension.deployments(ctx):
             keep.add(wanted.version)
-            _deploy(ctx, wanted)
+            _deploy(ctx, out, wanted)
     if ctx.target is not None:
         keep.add(ctx.target)
     for name in sorted(set(ctx.observed.services) - keep):
-        _remove(ctx, name)
-    counter_windows.forget(ctx, _needed_baselines(ctx))
+        _remove(ctx, out, name)
+    counter_windows.forget(ctx, out, _needed_baselines(ctx))
 
 
-def _deploy(ctx: ReconcileContext, wanted: EnsureService) -> None:
+def _deploy(ctx: Context, out: Outcome, wanted: EnsureService) -> None:
     """Deploy a version that has an artifact, or deploy it again; or what is no version itself."""
     version, service = ctx.versions.get(wanted.version), ctx.service(wanted.version)
     if version is not None and version.status.artifact is None:
         return
     if service is None or service.outdated:
-        ctx.do(wanted)
+        out.do(wanted)
 
 
-def _remove(ctx: ReconcileContext, name: str) -> None:
+def _remove(ctx: Context, out: Outcome, name: str) -> None:
     traffic = ctx.observed.traffic
     settled = traffic.accepted or not traffic.weights
     needed = {traffic.routing.fresh, *assignment_header.served(traffic.routing.experiment)}
     if settled and traffic.weights.get(name, 0) == 0 and name not in needed:
-        ctx.do(DeleteService(version=name))
+        out.do(DeleteService(version=name))
     else:
-        ctx.requeue(_DRAIN)
+        out.requeue(_DRAIN)
 
 
-def _needed_baselines(ctx: ReconcileContext) -> set[str]:
+def _needed_baselines(ctx: Context) -> set[str]:
     keep: set[str] = set()
     champion, candidate = ctx.champion, ctx.candidate
     if candidate is not None and candidate.status.stage is VersionStage.CANARY:

@@ -7,12 +7,12 @@ Without it garbage collection would delete the InferenceService with the record 
 from __future__ import annotations
 
 from recommender_operator.actions import HoldVersion
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import ROLLING_OUT
+from recommender_operator.context import Context, Outcome
+from recommender_operator.context.reconcile_context import ROLLING_OUT
 from recommender_operator.resources import baseline_deployment_names
 
 
-def hold_serving_versions(ctx: ReconcileContext) -> None:
+def hold_serving_versions(ctx: Context, out: Outcome) -> None:
     """Hold the versions that have a service or must have one, and free the others."""
     serving = {baseline_deployment_names.version_of(name) for name in ctx.observed.services}
     serving |= {ctx.champion.name} if ctx.champion is not None else set()
@@ -21,12 +21,12 @@ def hold_serving_versions(ctx: ReconcileContext) -> None:
         serving.add(candidate.name)
     for name, version in sorted(ctx.versions.items()):
         if name not in serving:
-            free(ctx, name)
+            free(out, name)
         elif not version.held and not version.deleting:
-            ctx.do(HoldVersion(name=name, held=True))
+            out.do(HoldVersion(name=name, held=True))
 
 
-def free(ctx: ReconcileContext, name: str) -> None:
+def free(out: Outcome, name: str) -> None:
     """Let a version go."""
-    if ctx.versions[name].held:
-        ctx.do(HoldVersion(name=name, held=False))
+    if out.versions[name].held:
+        out.do(HoldVersion(name=name, held=False))

@@ -20,7 +20,7 @@ from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
 from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import Proposal, ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import annotation_requests
 from recommender_operator.monitoring import retraining
 from recommender_operator.observed import JobKind, JobState
@@ -37,37 +37,37 @@ _LENGTHS = {
 }
 
 
-def take_snapshots(ctx: ReconcileContext) -> None:
+def take_snapshots(ctx: Context, out: Outcome) -> None:
     """Read the finished snapshots, start the one that is due, and retrain after enough of them."""
     schedule = ctx.spec.data.snapshots
     if schedule is None:
-        ctx.set_status(snapshots=None)
+        out.set_status(snapshots=None)
         if ctx.status.drift.segments is not None:  # nothing would ever renew it
-            ctx.set_status(drift=ctx.status.drift.model_copy(update={"segments": None}))
-        _refuse(ctx, "data.snapshots is not set; set it, then annotate a new token")
-        ctx.condition(_KIND, "Unknown", Reason.DISABLED, "data.snapshots is not set")
+            out.set_status(drift=ctx.status.drift.model_copy(update={"segments": None}))
+        _refuse(ctx, out, "data.snapshots is not set; set it, then annotate a new token")
+        out.condition(_KIND, "Unknown", Reason.DISABLED, "data.snapshots is not set")
         return
     condition = find(ctx.status.conditions, _KIND)
     if condition is None or condition.status == "Unknown":
-        ctx.condition(_KIND, "Unknown", Reason.SCHEDULED, "the first snapshot is in progress")
+        out.condition(_KIND, "Unknown", Reason.SCHEDULED, "the first snapshot is in progress")
     start = _period_start(ctx.now, _LENGTHS[schedule.every])
     for job in _ended(ctx):
-        _record(ctx, job)
-    _start(ctx, start, start + _LENGTHS[schedule.every])
-    _retrain(ctx)
+        _record(ctx, out, job)
+    _start(ctx, out, start, start + _LENGTHS[schedule.every])
+    _retrain(ctx, out)
 
 
-def running(ctx: ReconcileContext) -> list[JobState]:
+def running(ctx: Context) -> list[JobState]:
     """Return the running snapshot Jobs."""
     return [job for job in _jobs(ctx) if job.phase == "Running"]
 
 
-def _jobs(ctx: ReconcileContext) -> list[JobState]:
+def _jobs(ctx: Context) -> list[JobState]:
     found = [job for job in ctx.observed.jobs if job.kind is JobKind.SNAPSHOT]
     return sorted(found, key=lambda job: job.attempt)
 
 
-def _state(ctx: ReconcileContext) -> SnapshotStatus:
+def _state(ctx: Context) -> SnapshotStatus:
     return ctx.status.snapshots or SnapshotStatus()
 
 
@@ -80,7 +80,7 @@ def _number(start: datetime.datetime) -> int:
     return (start - _EPOCH) // datetime.timedelta(minutes=1)
 
 
-def _ended(ctx: ReconcileContext) -> list[JobState]:
+def _ended(ctx: Context) -> list[JobState]:
     """Return the finished Jobs that are not read yet, oldest first."""
     read = read_until(_state(ctx))
     return [job for job in _jobs(ctx) if job.phase != "Running" and job.attempt > read]
@@ -92,16 +92,16 @@ def read_until(state: SnapshotStatus | None) -> int:
     return -1 if period is None else _number(period)
 
 
-def _record(ctx: ReconcileContext, job: JobState) -> None:
+def _record(ctx: Context, out: Outcome, job: JobState) -> None:
     period = _EPOCH + datetime.timedelta(minutes=job.attempt)
-    ctx.set_status(snapshots=_state(ctx).model_copy(update={"period": period}))
+    out.set_status(snapshots=_state(ctx).model_copy(update={"period": period}))
     if job.phase == "Failed":
-        _failed(ctx, job.reason or Reason.FAILED, job.message or "the Job failed")
+        _failed(out, job.reason or Reason.FAILED, job.message or "the Job failed")
         return
     try:
         result = report.parse(SnapshotReport, job.report)
     except ReportError as error:
-        _failed(ctx, Reason.INVALID_REPORT, f"report of the Job: {error}")
+        _failed(out, Reason.INVALID_REPORT, f"report of the Job: {error}")
         return
     before = _state(ctx)
     taken = before.model_copy(
@@ -116,8 +116,8 @@ def _record(ctx: ReconcileContext, job: JobState) -> None:
             "since_retraining": before.since_retraining + (result.new_rows > 0),
         }
     )
-    ctx.set_status(snapshots=taken)
-    _note_segments(ctx, result.segments)
+    out.set_status(snapshots=taken)
+    _note_segments(ctx, out, result.segments)
     message = (
         f"{result.data_version}: {result.rows} interactions, {result.new_rows} of them new, "
         f"{result.quarantined_rows} rows quarantined; {result.snapshots} snapshots are kept, the "
@@ -125,11 +125,11 @@ def _record(ctx: ReconcileContext, job: JobState) -> None:
     )
     if result.segments is not None and result.segments.message:
         message += f"; not compared by segment: {result.segments.message}"
-    ctx.condition(_KIND, "True", Reason.SNAPSHOT_TAKEN, message)
-    ctx.info(Reason.SNAPSHOT_TAKEN, message)
+    out.condition(_KIND, "True", Reason.SNAPSHOT_TAKEN, message)
+    out.info(Reason.SNAPSHOT_TAKEN, message)
 
 
-def _note_segments(ctx: ReconcileContext, seen: SegmentShifts | None) -> None:
+def _note_segments(ctx: Context, out: Outcome, seen: SegmentShifts | None) -> None:
     """Keep the comparison by segment.
 
     One with the training of a former champion, which began before the promotion, is not kept. One
@@ -144,25 +144,25 @@ def _note_segments(ctx: ReconcileContext, seen: SegmentShifts | None) -> None:
         before = drift.segments
         if seen.message and before is not None and before.compared_with == seen.compared_with:
             return
-    ctx.set_status(drift=drift.model_copy(update={"segments": seen}))
+    out.set_status(drift=drift.model_copy(update={"segments": seen}))
 
 
-def _failed(ctx: ReconcileContext, reason: str, message: str) -> None:
+def _failed(out: Outcome, reason: str, message: str) -> None:
     """Report a failure; the next period tries again, and nothing else depends on a snapshot."""
     message = f"{message[:2048]}. The next period tries again; serving continues"
-    ctx.condition(_KIND, "False", reason, message)
-    ctx.warn(reason, f"snapshot failed: {message}")
+    out.condition(_KIND, "False", reason, message)
+    out.warn(reason, f"snapshot failed: {message}")
 
 
-def _start(ctx: ReconcileContext, start: datetime.datetime, end: datetime.datetime) -> None:
+def _start(ctx: Context, out: Outcome, start: datetime.datetime, end: datetime.datetime) -> None:
     if ctx.spec.paused:
-        _refuse(ctx, annotation_requests.PAUSED)
+        _refuse(ctx, out, annotation_requests.PAUSED)
         return
     period, token = _state(ctx).period, ctx.pending(ACTION)
     if period is not None and period >= start and token is None:
-        ctx.requeue(end - ctx.now)
+        out.requeue(end - ctx.now)
         return
-    ctx.requeue(_POLL)
+    out.requeue(_POLL)
     # Two writers would wait for one lock, and a check ingests the same rows.
     if running(ctx) or _is_checking(ctx):
         return
@@ -170,12 +170,12 @@ def _start(ctx: ReconcileContext, start: datetime.datetime, end: datetime.dateti
     if token is not None:
         number = max(_number(ctx.now), read_until(_state(ctx)) + 1)
         result = f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts"
-        annotation_requests.answer(ctx, ACTION, token, result, refused=False)
+        annotation_requests.answer(out, ACTION, token, result, refused=False)
     inputs = {"keep": ",".join(_needed(ctx)), **_watched(ctx)}
-    ctx.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
+    out.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
 
 
-def _watched(ctx: ReconcileContext) -> dict[str, str]:
+def _watched(ctx: Context) -> dict[str, str]:
     """Return the champion's data version and window, for the comparison by segment."""
     champion = ctx.champion
     if champion is None or champion.data_version is None or not ctx.spec.drift.enabled:
@@ -188,14 +188,14 @@ def _watched(ctx: ReconcileContext) -> dict[str, str]:
     return {"against": champion.data_version, **window}
 
 
-def _refuse(ctx: ReconcileContext, result: str) -> None:
+def _refuse(ctx: Context, out: Outcome, result: str) -> None:
     """Refuse a pending request for a snapshot."""
     token = ctx.pending(ACTION)
     if token is not None:
-        annotation_requests.answer(ctx, ACTION, token, result, refused=True)
+        annotation_requests.answer(out, ACTION, token, result, refused=True)
 
 
-def _is_checking(ctx: ReconcileContext) -> bool:
+def _is_checking(ctx: Context) -> bool:
     candidate = ctx.candidate
     if candidate is None:
         # A missing version is created in this pass, and checks the data soon after.
@@ -203,7 +203,7 @@ def _is_checking(ctx: ReconcileContext) -> bool:
     return candidate.status.stage in (VersionStage.PENDING, VersionStage.CHECKING_DATA)
 
 
-def _needed(ctx: ReconcileContext) -> list[str]:
+def _needed(ctx: Context) -> list[str]:
     """Return the data versions to keep: those of existing versions, and the pinned one."""
     found = (version.data_version for version in ctx.versions.values())
     needed = {each for each in found if each is not None}
@@ -212,7 +212,7 @@ def _needed(ctx: ReconcileContext) -> list[str]:
     return sorted(needed)
 
 
-def _retrain(ctx: ReconcileContext) -> None:
+def _retrain(ctx: Context, out: Outcome) -> None:
     """Start or propose a retraining after enough new snapshots, unless there is a candidate."""
     wanted, seen = ctx.spec.retrain.after_snapshots, _state(ctx).since_retraining
     champion, mode = ctx.champion, ctx.spec.retrain.mode
@@ -223,12 +223,12 @@ def _retrain(ctx: ReconcileContext) -> None:
     full = ctx.observed.retrainings_full if mode is RetrainMode.AUTO else ""
     waits = retraining.frozen(ctx) or full or retraining.obstacle(ctx, champion) or ""
     if waits != _state(ctx).waits:
-        ctx.set_status(snapshots=_state(ctx).model_copy(update={"waits": waits[:1024]}))
+        out.set_status(snapshots=_state(ctx).model_copy(update={"waits": waits[:1024]}))
     if waits:
         return
     why = f"{'a snapshot' if seen == 1 else f'{seen} snapshots'} with new rows"
     if mode is RetrainMode.PROPOSE:
-        ctx.proposals.append(Proposal(Reason.NEW_SNAPSHOTS, "a retraining", why))
+        out.propose(Reason.NEW_SNAPSHOTS, "a retraining", why)
         return
-    ctx.set_status(snapshots=_state(ctx).model_copy(update={"since_retraining": 0}))
-    retraining.start(ctx, "snapshot", why)
+    out.set_status(snapshots=_state(ctx).model_copy(update={"since_retraining": 0}))
+    retraining.start(ctx, out, "snapshot", why)

@@ -10,8 +10,9 @@ import datetime
 from recommender_operator.actions import CreateVersion
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, ModelVersionSpec, VersionStage
-from recommender_operator.context.reconcile_context import IDLE, ReconcileContext
-from recommender_operator.context.rollout_state import STAND_IN, fresh_rollout
+from recommender_operator.context import Context, Outcome
+from recommender_operator.context.outcome import IDLE
+from recommender_operator.context.reconcile_context import STAND_IN
 from recommender_operator.observed import VersionObject
 
 #: Pause before a data check is repeated; it doubles with each attempt.
@@ -20,13 +21,13 @@ RECHECK_DOUBLINGS = 4
 _NOW = datetime.timedelta(seconds=1)
 
 
-def supersede_versions(ctx: ReconcileContext) -> None:
+def supersede_versions(ctx: Context, out: Outcome) -> None:
     """End every unfinished version except the desired one; running Jobs may finish unused."""
     if ctx.spec.paused or ctx.held:
         return
     for version in ctx.unfinished:
         if version.name != ctx.desired:
-            ctx.end(
+            out.end(
                 version.name,
                 VersionStage.SUPERSEDED,
                 Reason.SUPERSEDED,
@@ -34,14 +35,14 @@ def supersede_versions(ctx: ReconcileContext) -> None:
             )
 
 
-def start_version(ctx: ReconcileContext) -> None:
+def start_version(ctx: Context, out: Outcome) -> None:
     """Start the desired version, if allowed."""
     if ctx.spec.paused or ctx.held:
         return
     version = ctx.versions.get(ctx.desired)
     if version is None:
         if not ctx.status.locked:
-            _create(ctx)
+            _create(ctx, out)
         return
     stage = version.status.stage
     champion = ctx.champion
@@ -49,19 +50,19 @@ def start_version(ctx: ReconcileContext) -> None:
         return
     if stage in (VersionStage.PROMOTED, VersionStage.SUPERSEDED):
         if not ctx.status.locked:
-            _roll_out_anew(ctx, version)
+            out.restart(version.name, attempts=0)
+            message = f"the spec describes {version.name} again"
+            out.info(Reason.ROLLING_OUT, message, version=version.name)
     elif _is_due_again(ctx, version):
-        values = fresh_rollout(version.status)
-        ctx.change(version.name, **values, attempt=version.status.attempt + 1)
-        ctx.change(version.name, stage_since=ctx.time)
-        ctx.info(
+        out.restart(version.name)
+        out.info(
             Reason.ROLLING_OUT, f"{ctx.display_name(version)} starts again", version=version.name
         )
     elif stage is VersionStage.FAILED:
-        _recheck(ctx, version)
+        _recheck(ctx, out, version)
 
 
-def _is_due_again(ctx: ReconcileContext, version: VersionObject) -> bool:
+def _is_due_again(ctx: Context, version: VersionObject) -> bool:
     """Return whether a stand-in ended before its original failed the gates again."""
     original, ended = ctx.versions.get(ctx.specified), version.status.decision
     if not ctx.is_stand_in(version) or ctx.status.locked:
@@ -72,7 +73,7 @@ def _is_due_again(ctx: ReconcileContext, version: VersionObject) -> bool:
     return rejected is not None and ended.sequence < rejected.sequence
 
 
-def _create(ctx: ReconcileContext) -> None:
+def _create(ctx: Context, out: Outcome) -> None:
     kind = "Retrain" if ctx.recalibration is None else "Recalibrate"
     trigger = f"{kind}: {ctx.retrain.reason}" if ctx.retrain else "Spec"
     if ctx.stands_in:
@@ -86,19 +87,12 @@ def _create(ctx: ReconcileContext) -> None:
         trigger=trigger[:1024],
         recalibration=ctx.recalibration,
     )
-    ctx.do(CreateVersion(name=ctx.desired, spec=spec))
-    ctx.info("VersionCreated", f"{ctx.desired} was created ({trigger})", version=ctx.desired)
-    ctx.requeue(_NOW)
+    out.do(CreateVersion(name=ctx.desired, spec=spec))
+    out.info("VersionCreated", f"{ctx.desired} was created ({trigger})", version=ctx.desired)
+    out.requeue(_NOW)
 
 
-def _roll_out_anew(ctx: ReconcileContext, version: VersionObject) -> None:
-    """Start the rollout of a trained version again."""
-    values = fresh_rollout(version.status)
-    ctx.change(version.name, **values, stage_since=ctx.time)
-    ctx.info(Reason.ROLLING_OUT, f"the spec describes {version.name} again", version=version.name)
-
-
-def _recheck(ctx: ReconcileContext, version: VersionObject) -> None:
+def _recheck(ctx: Context, out: Outcome, version: VersionObject) -> None:
     """Repeat a failed data check, because the data may have changed.
 
     A failed training is not repeated, unless an erasure of a user took its data away: a check
@@ -112,11 +106,11 @@ def _recheck(ctx: ReconcileContext, version: VersionObject) -> None:
         return
     since = version.status.stage_since or ctx.time
     pause = RECHECK * 2 ** min(version.status.attempt, RECHECK_DOUBLINGS)
-    if not ctx.due(since, pause, IDLE) or ctx.status.locked:
-        ctx.requeue(since + pause - ctx.time)
+    if not out.due(since, pause, IDLE) or ctx.status.locked:
+        out.requeue(since + pause - ctx.time)
         return
     # The failure stays in the status until a check succeeds.
-    ctx.change(
+    out.change(
         version.name,
         stage=VersionStage.CHECKING_DATA,
         stage_since=ctx.time,

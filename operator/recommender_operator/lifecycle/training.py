@@ -8,43 +8,42 @@ from recommender_operator.api.report import ChampionReport, TrainReport
 from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
-from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, drift_causes
 from recommender_operator.lifecycle import pipeline_jobs, recalibration_job, workers
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
 
 
-def train_version(ctx: ReconcileContext) -> None:
+def train_version(ctx: Context, out: Outcome) -> None:
     """Training: run the train Job; its report has lineage, metrics and the staged artifact."""
     version = ctx.candidate
     if version is None:
         return
     if version.spec.recalibration is not None:
-        recalibration_job.recalibrate_version(ctx, version, version.spec.recalibration)
+        recalibration_job.recalibrate_version(ctx, out, version, version.spec.recalibration)
         return
     lineage = version.status.lineage
     if lineage is None:
-        ctx.move(version.name, VersionStage.CHECKING_DATA)
+        out.move(version.name, VersionStage.CHECKING_DATA)
         return
     if workers.missing(ctx, version):
-        workers.wait(ctx)
+        workers.wait(out)
         return
     warm = version.spec.training.warm_start is not None
     inputs = {"data_version": lineage.data_version, **_champion(ctx, warm=warm)}
-    trained = pipeline_jobs.result(ctx, version, JobKind.TRAIN, TrainReport, inputs)
+    trained = pipeline_jobs.result(ctx, out, version, JobKind.TRAIN, TrainReport, inputs)
     if trained is None:
         return
     if trained.data_version != lineage.data_version:
         message = f"trained on {trained.data_version}, but {lineage.data_version} was checked"
-        pipeline_jobs.fail(ctx, version, Reason.DATA_VERSION_MISMATCH, message)
+        pipeline_jobs.fail(out, version, Reason.DATA_VERSION_MISMATCH, message)
         return
     folder = names.staged_path(ctx.model.name, version.name, version.status.attempt)
     if not pipeline_jobs.reports_folder(
-        ctx, version, JobKind.TRAIN, "stagedPath", trained.staged_path, folder
+        out, version, JobKind.TRAIN, "stagedPath", trained.staged_path, folder
     ):
         return
-    ctx.move(
+    out.move(
         version.name,
         VersionStage.EVALUATING,
         lineage=lineage.model_copy(
@@ -58,7 +57,7 @@ def train_version(ctx: ReconcileContext) -> None:
     )
 
 
-def _champion(ctx: ReconcileContext, *, warm: bool) -> dict[str, str]:
+def _champion(ctx: Context, *, warm: bool) -> dict[str, str]:
     """Return path and digest of the champion's artifact if anything compares with it.
 
     That is a gate, a warm start, or the previous version, whose artifact follows then.
@@ -75,7 +74,7 @@ def _champion(ctx: ReconcileContext, *, warm: bool) -> dict[str, str]:
     return {"champion_path": artifact.path, "champion_digest": artifact.digest, **previous}
 
 
-def _previous(ctx: ReconcileContext) -> dict[str, str]:
+def _previous(ctx: Context) -> dict[str, str]:
     """Return path and digest of the previous version's artifact while it may be better."""
     previous = ctx.previous
     artifact = previous.status.artifact if previous is not None else None

@@ -6,14 +6,14 @@ import datetime
 
 from recommender_operator.actions import DeleteGroup
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import JobState, VersionObject
 
 #: Lifetime of the cached platform check.
 _LOOK = datetime.timedelta(seconds=30)
 
 
-def missing(ctx: ReconcileContext, version: VersionObject) -> str:
+def missing(ctx: Context, version: VersionObject) -> str:
     """Return which APIs a version's workers lack, and the remedy; empty if none."""
     count = version.spec.training.workers
     apis = ctx.observed.platform.missing_for_workers
@@ -26,22 +26,22 @@ def missing(ctx: ReconcileContext, version: VersionObject) -> str:
     )
 
 
-def wait(ctx: ReconcileContext) -> None:
+def wait(out: Outcome) -> None:
     """Check the platform again later."""
-    ctx.requeue(_LOOK)
+    out.requeue(_LOOK)
 
 
-def delete_unneeded_workers(ctx: ReconcileContext) -> None:
+def delete_unneeded_workers(ctx: Context, out: Outcome) -> None:
     """Delete every running group whose version has ended or started another attempt.
 
     A single Job may finish unused, but a group uses the memory of many pods, or waits in a queue.
     """
     for job in ctx.observed.jobs:
         if job.group and job.phase == "Running" and not _is_needed(ctx, job):
-            ctx.do(DeleteGroup(version=job.version, attempt=job.attempt))
+            out.do(DeleteGroup(version=job.version, attempt=job.attempt))
 
 
-def _is_needed(ctx: ReconcileContext, job: JobState) -> bool:
+def _is_needed(ctx: Context, job: JobState) -> bool:
     version = ctx.versions.get(job.version)
     if version is None:
         return True  # Garbage collection deletes it, or the list of versions is older.

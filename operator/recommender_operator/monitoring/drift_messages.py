@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from recommender_operator.analysis.drift_reactions import Cause
 from recommender_operator.analysis.segment_drift import Segment
-from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, drift_causes
 
 #: Segments that a message names: all are in the status.
 _MOST_NAMED = 5
 
 
-def what(ctx: ReconcileContext, cause: Cause) -> str:
+def what(ctx: Context, cause: Cause) -> str:
     """Return the subject of a drift, for the name of a retraining."""
     if cause in (Cause.LOSS_RISE, Cause.CALIBRATION_DRIFT):
         return "the loss" if cause is Cause.LOSS_RISE else "the calibration"
@@ -28,7 +27,7 @@ def _first(between: str, texts: list[str]) -> str:
     return between.join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def drift_message(ctx: ReconcileContext, cause: Cause, champion: str) -> str:
+def drift_message(ctx: Context, cause: Cause, champion: str) -> str:
     """Return a confirmed cause with its numbers."""
     drift, name = ctx.status.drift, what(ctx, cause)
     match cause:

@@ -20,8 +20,7 @@ from recommender_operator.analysis.window_filling import Filling
 from recommender_operator.api.conditions import MAX_MESSAGE, ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus, RetrainMode
 from recommender_operator.api.status import DriftStatus
-from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import Proposal, ReconcileContext
+from recommender_operator.context import Context, Outcome, drift_causes
 from recommender_operator.monitoring import (
     drift_messages,
     recalibrate_champion,
@@ -44,44 +43,44 @@ _REASONS = {
 _POLL = datetime.timedelta(seconds=15)
 
 
-def monitor_drift(ctx: ReconcileContext) -> None:
+def monitor_drift(ctx: Context, out: Outcome) -> None:
     """Evaluate the champion's window if it is full, and react to drift."""
     champion = ctx.champion
-    _cool(ctx)
+    _cool(ctx, out)
     if not ctx.spec.drift.enabled:
         # What was confirmed must not act any more, nor when it is enabled again.
-        ctx.set_status(drift=DriftStatus(reacted_at=ctx.status.drift.reacted_at))
-        ctx.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
+        out.set_status(drift=DriftStatus(reacted_at=ctx.status.drift.reacted_at))
+        out.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
         return
     if champion is None:
         return
     if ctx.model.status.champion != champion.name:
         frozen = not drift_causes.is_thawed(ctx)
-        ctx.set_status(drift=schema_break.of_next_champion(ctx.status.drift, frozen=frozen))
+        out.set_status(drift=schema_break.of_next_champion(ctx.status.drift, frozen=frozen))
         message = f"monitoring the sessions of {champion.name}"
-        ctx.condition(ConditionType.DRIFTED, "False", Reason.WATCHING, message)
-    input_breakage.watch_champion(ctx)
+        out.condition(ConditionType.DRIFTED, "False", Reason.WATCHING, message)
+    input_breakage.watch_champion(ctx, out)
     if ctx.champion is not None and ctx.champion.name == champion.name:
-        _window(ctx, champion)
-        labels.monitor_labels(ctx, champion)
-        _react(ctx, champion)
+        _window(ctx, out, champion)
+        labels.monitor_labels(ctx, out, champion)
+        _react(ctx, out, champion)
     else:
-        rollback_count.count_rollbacks(ctx)
-    if ctx.filling is None:
-        ctx.requeue(_POLL)
+        rollback_count.count_rollbacks(ctx, out)
+    if out.filling is None:
+        out.requeue(_POLL)
 
 
-def _cool(ctx: ReconcileContext) -> None:
+def _cool(ctx: Context, out: Outcome) -> None:
     """Keep model time while a cooldown lasts, whatever else happens; not in a paused rollout.
 
     There time stands still, that of the rollout and with it that of the cooldown.
     """
     reacted = ctx.status.drift.reacted_at
     if reacted is not None and not ctx.time_stands_still:
-        ctx.due(reacted, datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds), _POLL)
+        out.due(reacted, datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds), _POLL)
 
 
-def _window(ctx: ReconcileContext, champion: VersionObject) -> None:
+def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     """Evaluate the window once it has enough sessions, and start the next one."""
     key = counter_windows.drift_key(champion.name)
     stats = counter_windows.since_baseline(ctx, key, champion.name)
@@ -90,19 +89,21 @@ def _window(ctx: ReconcileContext, champion: VersionObject) -> None:
         if error:
             message = f"the counters at the start of the window could not be stored: {error}"
             reported = {"verdict": str(Verdict.ERROR), "message": message}
-            ctx.set_status(drift=ctx.status.drift.model_copy(update=reported))
+            out.set_status(drift=ctx.status.drift.model_copy(update=reported))
         if (error or key not in ctx.observed.baselines) and not counter_windows.must_wait(
             ctx, key
         ):
-            _restart(ctx, champion)
+            _restart(ctx, out, champion)
         return
     seen = drifts.evaluate_window(ctx.spec.drift, stats)
     idle = ctx.candidate is None and not input_breakage.on_probation(ctx)
     if seen.verdict is Verdict.INCONCLUSIVE:
-        ctx.filling = _filling(ctx, champion, seen.sessions) if idle else None
+        if idle:
+            out.watch(_filling(ctx, champion, seen.sessions))
         return
-    _restart(ctx, champion)
-    ctx.filling = _next_filling(ctx, champion, seen.sessions) if idle else None
+    _restart(ctx, out, champion)
+    if idle:
+        out.watch(_next_filling(ctx, champion, seen.sessions))
     if seen.verdict is Verdict.PASS and counter_windows.lost(stats):
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(ctx, key):
@@ -111,10 +112,10 @@ def _window(ctx: ReconcileContext, champion: VersionObject) -> None:
     drift = drifts.advance(ctx.spec.drift, before, seen, ctx.now)
     if seen.verdict in (Verdict.FAIL, Verdict.PASS):
         drift = schema_break.noted(ctx.spec.drift, before, drift, stats)
-    ctx.set_status(drift=drift)
+    out.set_status(drift=drift)
 
 
-def _filling(ctx: ReconcileContext, champion: VersionObject, sessions: int) -> Filling:
+def _filling(ctx: Context, champion: VersionObject, sessions: int) -> Filling:
     baseline = ctx.observed.baselines[counter_windows.drift_key(champion.name)]
     return Filling(
         version=champion.name,
@@ -125,7 +126,7 @@ def _filling(ctx: ReconcileContext, champion: VersionObject, sessions: int) -> F
     )
 
 
-def _next_filling(ctx: ReconcileContext, champion: VersionObject, sessions: int) -> Filling:
+def _next_filling(ctx: Context, champion: VersionObject, sessions: int) -> Filling:
     """Return the window that starts now; `sessions` is the number of the former one."""
     ended = _filling(ctx, champion, sessions)
     return dataclasses.replace(
@@ -137,15 +138,15 @@ def _next_filling(ctx: ReconcileContext, champion: VersionObject, sessions: int)
     )
 
 
-def _restart(ctx: ReconcileContext, champion: VersionObject) -> None:
+def _restart(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     candidate = ctx.candidate
     arms = [champion.name]
     if candidate is not None and candidate.name in ctx.observed.samples:
         arms.append(candidate.name)
-    counter_windows.save(ctx, counter_windows.drift_key(champion.name), arms)
+    counter_windows.save(ctx, out, counter_windows.drift_key(champion.name), arms)
 
 
-def _candidate_fits(ctx: ReconcileContext, key: str) -> bool:
+def _candidate_fits(ctx: Context, key: str) -> bool:
     """Return whether the candidate sees no shift from its own training data in the window.
 
     Then its promotion ends the drift, which must not block it or start a retraining.
@@ -158,37 +159,37 @@ def _candidate_fits(ctx: ReconcileContext, key: str) -> bool:
     return seen.verdict is Verdict.PASS and not counter_windows.lost(stats)
 
 
-def _react(ctx: ReconcileContext, champion: VersionObject) -> None:
-    _number(ctx)
-    _time(ctx)
+def _react(ctx: Context, out: Outcome, champion: VersionObject) -> None:
+    _number(ctx, out)
+    _time(ctx, out)
     found = drift_causes.confirmed(ctx)
     if not found:
-        ctx.condition(ConditionType.DRIFTED, *_quiet(ctx, champion))
+        out.condition(ConditionType.DRIFTED, *_quiet(ctx, champion))
         return
-    obstacle = _obstacle(ctx, champion)
+    obstacle = _obstacle(ctx, out, champion)
     if obstacle is None:
         act = _start if ctx.spec.retrain.mode is RetrainMode.AUTO else _propose
-        obstacle = act(ctx, champion, found[0])
+        obstacle = act(ctx, out, champion, found[0])
     told = ". ".join(drift_messages.drift_message(ctx, cause, champion.name) for cause in found)
     back = revert_to_previous.comparison_message(ctx, champion)
     does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
     message = told[: max(0, MAX_MESSAGE - len(does))] + does
     reason = _REASONS[found[0]]
-    if ctx.condition(ConditionType.DRIFTED, "True", reason, message):
-        ctx.warn(reason, message)
-    revert_to_previous.report_comparison(ctx, back)
+    if out.condition(ConditionType.DRIFTED, "True", reason, message):
+        out.warn(reason, message)
+    revert_to_previous.report_comparison(ctx, out, back)
 
 
-def _time(ctx: ReconcileContext) -> None:
+def _time(ctx: Context, out: Outcome) -> None:
     """Note since when a break of the schema is confirmed, which bounds the freeze."""
     drift = ctx.status.drift
     is_broken = Cause.SCHEMA_BREAK in drift_causes.confirmed(ctx)
     if is_broken != (drift.broken_since is not None):
         since = ctx.time if is_broken else None
-        ctx.set_status(drift=drift.model_copy(update={"broken_since": since}))
+        out.set_status(drift=drift.model_copy(update={"broken_since": since}))
 
 
-def _number(ctx: ReconcileContext) -> None:
+def _number(ctx: Context, out: Outcome) -> None:
     """Give a drift of the inputs a sequence number, which shows the versions trained before it.
 
     It has one as long as it is confirmed: what is trained then is not older.
@@ -196,11 +197,11 @@ def _number(ctx: ReconcileContext) -> None:
     drift = ctx.status.drift
     drifted = drifts.drifted(ctx.spec.drift, drift)
     if drifted != (drift.began > 0):
-        began = ctx.next_number() if drifted else 0
-        ctx.set_status(drift=drift.model_copy(update={"began": began}))
+        began = out.next_number() if drifted else 0
+        out.set_status(drift=drift.model_copy(update={"began": began}))
 
 
-def _quiet(ctx: ReconcileContext, champion: VersionObject) -> tuple[ConditionStatus, str, str]:
+def _quiet(ctx: Context, champion: VersionObject) -> tuple[ConditionStatus, str, str]:
     drift = ctx.status.drift
     if drift.verdict == Verdict.ERROR:
         return "Unknown", Reason.ERROR, drift.message
@@ -210,7 +211,7 @@ def _quiet(ctx: ReconcileContext, champion: VersionObject) -> tuple[ConditionSta
     return "False", Reason.NO_SHIFT, f"{drift.message} ({row} shifted windows in a row)"
 
 
-def _obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
+def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None:
     """Return why no retraining starts or is proposed now; None if one is."""
     reacted, spec = ctx.status.drift.reacted_at, ctx.spec
     cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
@@ -237,14 +238,14 @@ def _obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
         return ctx.observed.retrainings_full
     if recalibrates and (missing := recalibrate_champion.obstacle(ctx, champion)):
         return missing
-    if reacted is not None and not ctx.due(reacted, cooldown, _POLL):
+    if reacted is not None and not out.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
     if _knows_segments(ctx):
         return "none before the next window of labels: a retraining started after this one"
     return None
 
 
-def _knows_segments(ctx: ReconcileContext) -> bool:
+def _knows_segments(ctx: Context) -> bool:
     """Return whether segments are the only cause, and a retraining started after their window."""
     labels, retrain = ctx.status.drift.labels, ctx.status.retrain
     if labels is None or labels.through is None or retrain is None:
@@ -253,11 +254,11 @@ def _knows_segments(ctx: ReconcileContext) -> bool:
     return is_alone and retrain.requested_at >= labels.through
 
 
-def _is_recalibrated(ctx: ReconcileContext, candidate: VersionObject) -> bool:
+def _is_recalibrated(ctx: Context, candidate: VersionObject) -> bool:
     return ctx.recalibration is not None and candidate.name == ctx.desired
 
 
-def _propose(ctx: ReconcileContext, champion: VersionObject, cause: Cause) -> str:
+def _propose(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
     """Propose a recalibration, or else a retraining, and return which one."""
     if ctx.candidate is not None:
         return f"none while {ctx.candidate.name} is in progress"
@@ -269,24 +270,24 @@ def _propose(ctx: ReconcileContext, champion: VersionObject, cause: Cause) -> st
         else:
             what = f"a recalibration of {champion.name}"
     why = f"drift of {drift_messages.what(ctx, cause)} (see Drifted)"
-    ctx.proposals.append(Proposal(_REASONS[cause], what, why))
+    out.propose(_REASONS[cause], what, why)
     return "proposed, see RetrainProposed"
 
 
-def _start(ctx: ReconcileContext, champion: VersionObject, cause: Cause) -> str:
+def _start(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
     """Start a recalibration, or else a retraining, and return which one."""
     cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
-    ctx.due(ctx.time, cooldown, _POLL)
+    out.due(ctx.time, cooldown, _POLL)
     drift = ctx.status.drift.model_copy(update={"reacted_at": ctx.time})
-    ctx.set_status(drift=drift)
+    out.set_status(drift=drift)
     reason = f"drift of {drift_messages.what(ctx, cause)}"
     if Reaction.RECALIBRATE not in drift_causes.wanted(ctx):
-        retraining.start(ctx, "drift", reason)
+        retraining.start(ctx, out, "drift", reason)
         return "a retraining starts"
     planned = recalibrate_champion.plan(ctx, champion)
     if isinstance(planned, Refused):
         why = f"a recalibration cannot fix: {planned.why}"
-        retraining.start(ctx, "drift", f"{reason}, which {why}")
+        retraining.start(ctx, out, "drift", f"{reason}, which {why}")
         return f"a retraining starts, because a recalibration cannot fix it: {planned.why}"
-    retraining.start(ctx, "calibration", reason, planned)
+    retraining.start(ctx, out, "calibration", reason, planned)
     return f"a recalibration of {champion.name} starts"

@@ -14,7 +14,7 @@ from recommender_operator.analysis.label_sums import Labels, closes_after, read_
 from recommender_operator.analysis.segment_drift import SegmentVerdict
 from recommender_operator.analysis.verdict_outcome import Verdict
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import CollectorReading, VersionObject
 
 #: Time after the end of a window, and after its labels, in which it counts: the next one may be
@@ -23,7 +23,7 @@ RECENT = datetime.timedelta(days=14)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-def monitor_labels(ctx: ReconcileContext, champion: VersionObject) -> None:
+def monitor_labels(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     """Record what the labels say about the champion; nothing is stored between passes.
 
     If an answer cannot be used, the former numbers stay as long as they are recent, because days
@@ -34,7 +34,7 @@ def monitor_labels(ctx: ReconcileContext, champion: VersionObject) -> None:
         return  # The answer is about the former champion.
     if reading is None:
         if drift.labels is not None:
-            ctx.set_status(drift=drift.model_copy(update={"labels": None}))
+            out.set_status(drift=drift.model_copy(update={"labels": None}))
         return
     found = _judged(ctx, reading, champion)
     if found is not None and found.verdict == Verdict.ERROR and drift.labels is not None:
@@ -43,10 +43,10 @@ def monitor_labels(ctx: ReconcileContext, champion: VersionObject) -> None:
     if found is not None and _is_old(ctx, found):
         found = _without_row(found)
     if found != drift.labels:
-        ctx.set_status(drift=drift.model_copy(update={"labels": found}))
+        out.set_status(drift=drift.model_copy(update={"labels": found}))
 
 
-def _is_old(ctx: ReconcileContext, found: LabelDriftStatus) -> bool:
+def _is_old(ctx: Context, found: LabelDriftStatus) -> bool:
     """Return whether the last window says nothing about the present any more."""
     if found.through is None:
         return False
@@ -58,7 +58,7 @@ def _acts_until(through: datetime.datetime, late: datetime.timedelta) -> datetim
     return through + late + RECENT
 
 
-def _hours(ctx: ReconcileContext) -> datetime.timedelta:
+def _hours(ctx: Context) -> datetime.timedelta:
     """Return how late labels come, of a collector that does not say how late events may come."""
     mapping = ctx.spec.data.source.mapping
     label = mapping.label if mapping is not None else None
@@ -77,7 +77,7 @@ def _without_row(found: LabelDriftStatus) -> LabelDriftStatus:
 
 
 def judged(
-    ctx: ReconcileContext, reading: CollectorReading, champion: VersionObject
+    ctx: Context, reading: CollectorReading, champion: VersionObject
 ) -> tuple[dict[int, Labels], LabelVerdict]:
     """Return the days of the champion, and what they say.
 
@@ -94,7 +94,7 @@ def _start(champion: VersionObject) -> int:
 
 
 def _judged(
-    ctx: ReconcileContext, reading: CollectorReading, champion: VersionObject
+    ctx: Context, reading: CollectorReading, champion: VersionObject
 ) -> LabelDriftStatus | None:
     error = reading.error
     if not error and reading.body.get("counts") is False:
@@ -114,7 +114,7 @@ def _judged(
         return _error(f"the collector's answer is not valid: {problem}")
 
 
-def _is_known(ctx: ReconcileContext) -> bool:
+def _is_known(ctx: Context) -> bool:
     """Return whether there is a window from former answers."""
     labels = ctx.status.drift.labels
     return labels is not None and labels.through is not None

@@ -12,9 +12,8 @@ from recommender_operator.analysis.label_drift import DAYS, MOST_IN_A_ROW, Label
 from recommender_operator.analysis.label_sums import Labels
 from recommender_operator.analysis.platt import Scale
 from recommender_operator.api.recalibration import Recalibration
-from recommender_operator.context import stored_recalibrations
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import STAND_IN
+from recommender_operator.context import Context, stored_recalibrations
+from recommender_operator.context.reconcile_context import STAND_IN
 from recommender_operator.monitoring import label_monitor
 from recommender_operator.observed import CollectorReading, VersionObject
 
@@ -26,7 +25,7 @@ _LEAST_WINDOWS = 2
 MOST_IGNORED = 0.25
 
 
-def obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
+def obstacle(ctx: Context, champion: VersionObject) -> str | None:
     """Return why nothing can be fitted now, but may be soon; None otherwise."""
     reading, seen = ctx.observed.outcomes, ctx.status.drift.labels
     if reading is None or reading.error or seen is None or seen.verdict == "Error":
@@ -48,7 +47,7 @@ def _windows(seen: LabelVerdict) -> int:
     return (seen.through + 1 - seen.failing_since) // DAYS
 
 
-def plan(ctx: ReconcileContext, champion: VersionObject) -> Recalibration | Refused:
+def plan(ctx: Context, champion: VersionObject) -> Recalibration | Refused:
     """Return the new calibration of the champion, or why only a training helps."""
     reading = ctx.observed.outcomes
     if reading is None:

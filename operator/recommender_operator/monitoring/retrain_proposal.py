@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender_operator.analysis.calibration_fit import Refused
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import RetrainMode
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.monitoring import recalibrate_champion, retraining
 from recommender_operator.observed import VersionObject
 
@@ -16,23 +16,23 @@ _OFF = {
 }
 
 
-def set_condition(ctx: ReconcileContext) -> None:
+def set_condition(ctx: Context, out: Outcome) -> None:
     """Set RetrainProposed to the first proposal of this pass, with one Event."""
     if off := _OFF.get(ctx.spec.retrain.mode):
-        ctx.condition(_KIND, "False", Reason.DISABLED, off)
+        out.condition(_KIND, "False", Reason.DISABLED, off)
         return
-    if not ctx.proposals:
-        ctx.condition(_KIND, "False", Reason.NONE, "nothing asks for a retraining")
+    if not out.proposals:
+        out.condition(_KIND, "False", Reason.NONE, "nothing asks for a retraining")
         return
-    reason, what, why = ctx.proposals[0]
+    reason, what, why = out.proposals[0]
     message = (
         f"{what} is proposed: {why}. To accept it, annotate recommender.dev/retrain=<new token>"
     )
-    if ctx.condition(_KIND, "True", reason, message):
-        ctx.info(Reason.RETRAIN_PROPOSED, message)
+    if out.condition(_KIND, "True", reason, message):
+        out.info(Reason.RETRAIN_PROPOSED, message)
 
 
-def accept(ctx: ReconcileContext, champion: VersionObject, token: str) -> tuple[bool, str]:
+def accept(ctx: Context, out: Outcome, champion: VersionObject, token: str) -> tuple[bool, str]:
     """Start what is proposed, or else a retraining; return whether it is refused, and the answer.
 
     A recalibration is proposed only while the labels tell of nothing else, so it is planned again.
@@ -41,28 +41,28 @@ def accept(ctx: ReconcileContext, champion: VersionObject, token: str) -> tuple[
     requested = f"requested by annotation {token!r}"
     is_open = proposed is not None and proposed.status == "True"
     if proposed is None or not is_open or ctx.spec.retrain.mode is not RetrainMode.PROPOSE:
-        return _retrain(ctx, requested)
+        return _retrain(ctx, out, requested)
     if proposed.reason == Reason.CALIBRATION_DRIFTED:
         if missing := recalibrate_champion.obstacle(ctx, champion):
             return True, f"no recalibration{missing.removeprefix('none')}"
         planned = recalibrate_champion.plan(ctx, champion)
         if not isinstance(planned, Refused):
-            _cool_down(ctx)
-            retraining.start(ctx, "calibration", requested, planned)
+            _cool_down(ctx, out)
+            retraining.start(ctx, out, "calibration", requested, planned)
             return False, f"a recalibration of {champion.name} starts, as proposed"
     if proposed.reason != Reason.NEW_SNAPSHOTS:
-        _cool_down(ctx)
+        _cool_down(ctx, out)
     snapshots, enough = ctx.status.snapshots, ctx.spec.retrain.after_snapshots
     if snapshots is not None and enough is not None and snapshots.since_retraining >= enough:
-        ctx.set_status(snapshots=snapshots.model_copy(update={"since_retraining": 0}))
-    return _retrain(ctx, requested)
+        out.set_status(snapshots=snapshots.model_copy(update={"since_retraining": 0}))
+    return _retrain(ctx, out, requested)
 
 
-def _retrain(ctx: ReconcileContext, requested: str) -> tuple[bool, str]:
-    retraining.start(ctx, "request", requested)
+def _retrain(ctx: Context, out: Outcome, requested: str) -> tuple[bool, str]:
+    retraining.start(ctx, out, "request", requested)
     return False, "a retraining of the current spec starts, with the data of its check"
 
 
-def _cool_down(ctx: ReconcileContext) -> None:
+def _cool_down(ctx: Context, out: Outcome) -> None:
     """Let `drift.cooldownSeconds` pass before the next proposal for drift."""
-    ctx.set_status(drift=ctx.status.drift.model_copy(update={"reacted_at": ctx.time}))
+    out.set_status(drift=ctx.status.drift.model_copy(update={"reacted_at": ctx.time}))

@@ -11,15 +11,14 @@ from recommender_operator.analysis.drift_reactions import Reaction
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.status import RetrainStatus
-from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, drift_causes
 from recommender_operator.observed import VersionObject
 from recommender_operator.resources import names
 
 _NOW = datetime.timedelta(seconds=1)
 
 
-def obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
+def obstacle(ctx: Context, champion: VersionObject) -> str | None:
     """Return why no retraining may start now, for any cause; None if it may."""
     if ctx.spec.paused or ctx.held:
         return "none while paused or pinned"
@@ -32,7 +31,7 @@ def obstacle(ctx: ReconcileContext, champion: VersionObject) -> str | None:
     return None
 
 
-def frozen(ctx: ReconcileContext) -> str | None:
+def frozen(ctx: Context) -> str | None:
     """Return why nothing retrains by itself, whatever the cause; None if it may."""
     if Reaction.FREEZE_RETRAINING not in drift_causes.wanted(ctx):
         return None
@@ -43,7 +42,7 @@ def frozen(ctx: ReconcileContext) -> str | None:
     )
 
 
-def is_requested(ctx: ReconcileContext) -> bool:
+def is_requested(ctx: Context) -> bool:
     """Return whether a retraining is requested that has no version yet: another would replace it.
 
     Its version is created in the next pass, which a cooldown of no seconds does not wait for.
@@ -53,7 +52,7 @@ def is_requested(ctx: ReconcileContext) -> bool:
 
 
 def start(
-    ctx: ReconcileContext, cause: str, reason: str, recalibration: Recalibration | None = None
+    ctx: Context, out: Outcome, cause: str, reason: str, recalibration: Recalibration | None = None
 ) -> None:
     """Request a retraining of the current spec; `cause` is the prefix of its token.
 
@@ -64,14 +63,14 @@ def start(
         token=token,
         reason=reason[:1024],
         requested_at=ctx.now,
-        sequence=ctx.next_number(),
+        sequence=out.next_number(),
         spec_hash=ctx.base_hash,
         version=names.desired_version(ctx.model.name, ctx.spec, token),
         recalibration=recalibration,
     )
-    ctx.set_status(retrain=retrain)
+    out.set_status(retrain=retrain)
     if recalibration is None:
-        ctx.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
+        out.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
     else:
-        ctx.info(Reason.RECALIBRATION_STARTED, f"{reason}: a recalibration starts ({token})")
-    ctx.requeue(_NOW)
+        out.info(Reason.RECALIBRATION_STARTED, f"{reason}: a recalibration starts ({token})")
+    out.requeue(_NOW)

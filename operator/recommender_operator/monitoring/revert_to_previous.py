@@ -13,9 +13,7 @@ from recommender_operator.api.conditions import ROLLBACK_PROPOSED, ConditionType
 from recommender_operator.api.spec import RetrainMode
 from recommender_operator.api.version import VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
-from recommender_operator.context import drift_causes
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import fresh_rollout
+from recommender_operator.context import Context, Outcome, drift_causes
 from recommender_operator.observed import VersionObject
 
 
@@ -33,7 +31,7 @@ def is_better(found: PreviousComparison, least_users: int) -> bool:
     )
 
 
-def compare_with_previous(ctx: ReconcileContext, candidate: VersionObject) -> bool:
+def compare_with_previous(ctx: Context, out: Outcome, candidate: VersionObject) -> bool:
     """Evaluating: roll back if the training found the previous version better, and say whether.
 
     The training starts again, because its gates have to compare it with what serves now.
@@ -51,16 +49,15 @@ def compare_with_previous(ctx: ReconcileContext, candidate: VersionObject) -> bo
         return False  # Nearly the same rows again: each comparison would be another chance.
     message = f"the loss of {champion.name} rose, and {_figures(found, champion, previous)}"
     # First: without its comparison, a pass after a crash trains again, and decides by that.
-    restarted = {**fresh_rollout(candidate.status), "attempt": candidate.status.attempt + 1}
-    ctx.change(candidate.name, **restarted, stage_since=ctx.time)
-    ctx.route_first()
-    ctx.change(previous.name, replaced=champion.name)
-    ctx.end(previous.name, VersionStage.PROMOTED, Reason.PREVIOUS_IS_BETTER, message)
-    ctx.end(champion.name, VersionStage.ROLLED_BACK, Reason.PREVIOUS_IS_BETTER, message)
+    out.restart(candidate.name)
+    out.route_first()
+    out.change(previous.name, replaced=champion.name)
+    out.end(previous.name, VersionStage.PROMOTED, Reason.PREVIOUS_IS_BETTER, message)
+    out.end(champion.name, VersionStage.ROLLED_BACK, Reason.PREVIOUS_IS_BETTER, message)
     return True
 
 
-def comparison_message(ctx: ReconcileContext, champion: VersionObject) -> str:
+def comparison_message(ctx: Context, champion: VersionObject) -> str:
     """Return the result of the last comparison, for the condition; empty if none is wanted."""
     previous = ctx.previous
     if previous is None or Reaction.ROLL_BACK_IF_BETTER not in drift_causes.wanted(ctx):
@@ -82,22 +79,22 @@ def comparison_message(ctx: ReconcileContext, champion: VersionObject) -> str:
     )
 
 
-def report_comparison(ctx: ReconcileContext, said: str) -> None:
+def report_comparison(ctx: Context, out: Outcome, said: str) -> None:
     """Send a proposal as an Event, once; `said` is what the condition says."""
     before = find(ctx.model.status.conditions, ConditionType.DRIFTED)
     if said.startswith(ROLLBACK_PROPOSED) and (
         before is None or ROLLBACK_PROPOSED not in before.message
     ):
-        ctx.warn(Reason.PREVIOUS_IS_BETTER, said)
+        out.warn(Reason.PREVIOUS_IS_BETTER, said)
 
 
-def _too_late(ctx: ReconcileContext, champion: VersionObject, previous: VersionObject) -> str:
+def _too_late(ctx: Context, champion: VersionObject, previous: VersionObject) -> str:
     if len(_compared(ctx, champion, previous)) > 1:
         return "only the first comparison of two versions acts"
     return "the training had compared them before it was allowed"
 
 
-def _ended_by_it(ctx: ReconcileContext) -> str:
+def _ended_by_it(ctx: Context) -> str:
     """Return which version a rollback by annotation ends, and how it starts again."""
     if ctx.candidate is None:
         return ""
@@ -108,7 +105,7 @@ def _ended_by_it(ctx: ReconcileContext) -> str:
 
 
 def _last(
-    ctx: ReconcileContext, champion: VersionObject, previous: VersionObject
+    ctx: Context, champion: VersionObject, previous: VersionObject
 ) -> PreviousComparison | None:
     """Return the latest comparison of these two."""
     found = [
@@ -122,7 +119,7 @@ def _last(
 
 
 def _compared(
-    ctx: ReconcileContext, champion: VersionObject, previous: VersionObject
+    ctx: Context, champion: VersionObject, previous: VersionObject
 ) -> list[PreviousComparison]:
     """Return all comparisons of these two that have figures."""
     seen = (version.status.previous for version in ctx.versions.values())
@@ -139,7 +136,7 @@ def _is_of(found: PreviousComparison, champion: VersionObject, previous: Version
     return digests == [found.champion_digest, found.digest]
 
 
-def _obstacle(ctx: ReconcileContext, previous: VersionObject) -> str:
+def _obstacle(ctx: Context, previous: VersionObject) -> str:
     """Return why the operator does not roll back by itself; empty if it does."""
     if (mode := ctx.spec.retrain.mode) is not RetrainMode.AUTO:
         return f"retrain.mode is {mode}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionDecision, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 
 #: Reasons of a promotion that rolls the champion back.
 _BY_ITSELF = (Reason.BROKEN_AFTER_PROMOTION, Reason.PREVIOUS_IS_BETTER)
@@ -17,13 +17,13 @@ _ROLLS_BACK = (Reason.ROLLED_BACK_TO, *_BY_ITSELF)
 _ROLLOUT = (Reason.INITIAL_ROLLOUT, Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
-def settle_rollbacks(ctx: ReconcileContext) -> None:
+def settle_rollbacks(ctx: Context, out: Outcome) -> None:
     """Complete earlier decisions, and count rollbacks."""
-    _mark_replaced(ctx)
-    count_rollbacks(ctx)
+    _mark_replaced(ctx, out)
+    count_rollbacks(ctx, out)
 
 
-def _mark_replaced(ctx: ReconcileContext) -> None:
+def _mark_replaced(ctx: Context, out: Outcome) -> None:
     champion = ctx.champion
     if champion is None or champion.status.decision is None:
         return
@@ -33,7 +33,7 @@ def _mark_replaced(ctx: ReconcileContext) -> None:
         if replaced.status.stage is not VersionStage.PROMOTED:
             return
         automatic = decision.reason in _BY_ITSELF
-        ctx.end(
+        out.end(
             replaced.name,
             VersionStage.ROLLED_BACK,
             decision.reason,
@@ -42,7 +42,7 @@ def _mark_replaced(ctx: ReconcileContext) -> None:
         )
 
 
-def count_rollbacks(ctx: ReconcileContext) -> None:
+def count_rollbacks(ctx: Context, out: Outcome) -> None:
     """Count the new automatic rollbacks, and lock the model after too many."""
     decisions = sorted(
         (v.status.decision for v in ctx.versions.values() if v.status.decision is not None),
@@ -57,8 +57,8 @@ def count_rollbacks(ctx: ReconcileContext) -> None:
         elif decision.reason in _ROLLOUT and decision.outcome == VersionStage.PROMOTED:
             count, through = 0, decision.sequence
     locked = ctx.status.locked or count >= ctx.spec.retrain.lock_after_rollbacks
-    ctx.set_status(consecutive_rollbacks=count, rollbacks_counted_through=through, locked=locked)
-    _report_lock(ctx)
+    out.set_status(consecutive_rollbacks=count, rollbacks_counted_through=through, locked=locked)
+    _report_lock(ctx, out)
 
 
 def _is_rollback(decision: VersionDecision) -> bool:
@@ -67,10 +67,10 @@ def _is_rollback(decision: VersionDecision) -> bool:
     return decision.automatic and decision.outcome == VersionStage.ROLLED_BACK and not futile
 
 
-def _report_lock(ctx: ReconcileContext) -> None:
+def _report_lock(ctx: Context, out: Outcome) -> None:
     count = ctx.status.consecutive_rollbacks
     if not ctx.status.locked:
-        ctx.condition(
+        out.condition(
             ConditionType.LOCKED,
             "False",
             Reason.UNLOCKED,
@@ -82,5 +82,5 @@ def _report_lock(ctx: ReconcileContext) -> None:
         f"automatic rollbacks in a row: {count}; no new version starts. Check the last decisions "
         "(kubectl get mver), then annotate recommender.dev/retry=<new token>"
     )
-    if ctx.condition(ConditionType.LOCKED, "True", Reason.LOCKED, message):
-        ctx.warn(Reason.LOCKED, message)
+    if out.condition(ConditionType.LOCKED, "True", Reason.LOCKED, message):
+        out.warn(Reason.LOCKED, message)

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.rollout import account_refusals
 
 _POLL = datetime.timedelta(seconds=5)
 
 
 def wait(
-    ctx: ReconcileContext, name: str, since: datetime.datetime
+    ctx: Context, out: Outcome, name: str, since: datetime.datetime
 ) -> tuple[datetime.datetime, str]:
     """Return since when an unready deployment is waited for, and why no longer (empty: it is)."""
-    ctx.requeue(_POLL)
+    out.requeue(_POLL)
     if ctx.service(name) is None and ctx.pod_templates.serving:
         return account_refusals.restarted(ctx, since), ""
     limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
-    if not ctx.due(since, limit, _POLL):
+    if not out.due(since, limit, _POLL):
         return since, ""
     return since, f"it was not ready for {limit.total_seconds():.0f} s; {state(ctx, name)}"
 
 
-def state(ctx: ReconcileContext, name: str) -> str:
+def state(ctx: Context, name: str) -> str:
     """Return why a deployment is not ready."""
     service = ctx.service(name)
     if service is None:

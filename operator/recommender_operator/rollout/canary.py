@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
-from recommender_operator.context import drift_causes
+from recommender_operator.context import Context, Outcome, drift_causes
 from recommender_operator.context.extension import Evidence, Extension
-from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import (
     counter_windows,
@@ -30,133 +30,144 @@ _ROUTE = datetime.timedelta(seconds=1)
 _UNROUTED = datetime.timedelta(seconds=30)
 
 
-def roll_out(ctx: ReconcileContext) -> None:
+class _Finding(NamedTuple):
+    """The analysis of the step in progress, and the evidence of extensions beside it."""
+
+    record: StepRecord
+    seen: StepVerdict
+    evidence: Sequence[Evidence]
+
+    @property
+    def numbers(self) -> str:
+        return "; ".join([self.seen.message, *(each.message for each in self.evidence)])
+
+
+def roll_out(ctx: Context, out: Outcome) -> None:
     """Canary: evaluate the candidate, and change its weight."""
     version = ctx.candidate
     if version is None:
         return
     frozen = ctx.spec.paused or ctx.held
     for extension in ctx.extensions:
-        extension.protect(ctx, version, frozen=frozen)
-    if not readiness.holds(ctx, ctx.versions[version.name]):
+        extension.protect(ctx, out, version, frozen=frozen)
+    if not readiness.holds(ctx, out, ctx.versions[version.name]):
         return
     if ctx.hosting.host is None:
         # No requests are routed (context/host_check.py), so there is nothing to evaluate.
-        ctx.requeue(_UNROUTED)
+        out.requeue(_UNROUTED)
         return
     waits = frozen or ctx.standby is not None
     for extension in ctx.extensions:
-        if extension.prepare(ctx, version, frozen=waits):
+        if extension.prepare(ctx, out, version, frozen=waits):
             return
     version = ctx.versions[version.name]
     if ctx.champion is None or version.status.approved_at is not None:
         if not frozen:
-            _take_all(ctx, version)
+            _take_all(ctx, out, version)
         return
     # A candidate must be better than the champion, which receives no requests now; it may fail.
     held = ctx.standby is not None
     record = steps.current(version.status)
     for place, extension in enumerate(ctx.extensions, start=1):
         if extension.runs(version):
-            if extension.evaluate(ctx, version, frozen=frozen or held):
-                _begin(ctx, version, ctx.extensions[place:])
+            if extension.evaluate(ctx, out, version, frozen=frozen or held):
+                _begin(ctx, out, version, ctx.extensions[place:])
             return
     if record is not None:
-        _look(ctx, version, record, frozen=frozen or held)
+        _look(ctx, out, version, record, frozen=frozen or held)
     elif not frozen and not (held and version.status.weight == 0):
-        _begin(ctx, version, ctx.extensions)
+        _begin(ctx, out, version, ctx.extensions)
 
 
-def _begin(ctx: ReconcileContext, version: VersionObject, phases: Sequence[Extension]) -> None:
+def _begin(
+    ctx: Context, out: Outcome, version: VersionObject, phases: Sequence[Extension]
+) -> None:
     """Begin the first of the phases that there is, or else the next step."""
-    if not any(phase.begin(ctx, ctx.versions[version.name]) for phase in phases):
-        _next(ctx, ctx.versions[version.name])
+    if not any(phase.begin(ctx, out, ctx.versions[version.name]) for phase in phases):
+        _next(ctx, out, ctx.versions[version.name])
 
 
-def _take_all(ctx: ReconcileContext, version: VersionObject) -> None:
+def _take_all(ctx: Context, out: Outcome, version: VersionObject) -> None:
     """Promote the first version, or an approved one, once the route reports weight 100."""
     if version.status.weight != 100:
-        ctx.change(version.name, weight=100)
+        out.change(version.name, weight=100)
     if not ctx.route_agrees:
-        ctx.requeue(_ROUTE)
+        out.requeue(_ROUTE)
     elif ctx.champion is None:
-        _promote(ctx, version, Reason.INITIAL_ROLLOUT, "the first version receives all requests")
+        _promote(
+            ctx, out, version, Reason.INITIAL_ROLLOUT, "the first version receives all requests"
+        )
     else:
         message = "a person skipped the remaining steps after gates and smoke inference"
-        _promote(ctx, version, Reason.PROMOTED_BY_HAND, message, automatic=False)
+        _promote(ctx, out, version, Reason.PROMOTED_BY_HAND, message, automatic=False)
 
 
-def _next(ctx: ReconcileContext, version: VersionObject) -> None:
+def _next(ctx: Context, out: Outcome, version: VersionObject) -> None:
     """Set the next weight, or start its step once the data plane reports it."""
     weight = steps.next_weight(ctx, version.status)
     if weight is None:
-        _promote_if_allowed(ctx, version, "all steps passed")
+        _promote_if_allowed(ctx, out, version, "all steps passed")
         return
     delays = [extension.delay(ctx, version, weight) for extension in ctx.extensions]
     if any(delays):
-        ctx.requeue(min(filter(None, delays)))
+        out.requeue(min(filter(None, delays)))
         return
     for extension in ctx.extensions:
-        extension.enter(ctx, version, weight)
+        extension.enter(ctx, out, version, weight)
     if version.status.weight != weight:
-        ctx.change(version.name, weight=weight)
+        out.change(version.name, weight=weight)
         message = f"{version.name} receives {weight} % of the {ctx.unit(version, weight)}"
-        ctx.info(Reason.ROLLING_OUT, message, version=version.name)
-        ctx.requeue(_ROUTE)
+        out.info(Reason.ROLLING_OUT, message, version=version.name)
+        out.requeue(_ROUTE)
     elif ctx.route_agrees:
-        steps.begin(ctx, version.name, weight)
-        step_window.start(ctx, ctx.versions[version.name])
-        ctx.due(ctx.time, _least(ctx), steps.interval(ctx))
-        ctx.requeue(steps.interval(ctx))
+        steps.begin(out, version.name, weight)
+        step_window.start(ctx, out, ctx.versions[version.name])
+        out.due(ctx.time, _least(ctx), steps.interval(ctx))
+        out.requeue(steps.interval(ctx))
     else:
-        ctx.requeue(_ROUTE)
+        out.requeue(_ROUTE)
 
 
 def _look(
-    ctx: ReconcileContext, version: VersionObject, record: StepRecord, *, frozen: bool
+    ctx: Context, out: Outcome, version: VersionObject, record: StepRecord, *, frozen: bool
 ) -> None:
-    ctx.requeue(steps.interval(ctx))
-    seen = step_window.evaluate(ctx, version, record)
-    is_recorded = step_window.note(ctx, version, record, seen)
-    judged = [extension.judge(ctx, version, record) for extension in ctx.extensions]
-    evidence = [each for each in judged if each is not None]
-    loss = _loss(ctx, version, record, seen, evidence, frozen=frozen)
+    out.requeue(steps.interval(ctx))
+    seen = step_window.evaluate(ctx, out, version, record)
+    is_recorded = step_window.note(ctx, out, version, record, seen)
+    judged = [extension.judge(ctx, out, version, record) for extension in ctx.extensions]
+    found = _Finding(record, seen, [each for each in judged if each is not None])
+    loss = _loss(ctx, out, version, found, frozen=frozen)
     if loss is not None:
-        steps.roll_back(ctx, version, loss[0], f"at {record.weight} %: {loss[1]}")
+        steps.roll_back(out, version, loss[0], f"at {record.weight} %: {loss[1]}")
         return
     suspected = input_breakage.suspicion(ctx)
     if is_recorded:
-        _report(ctx, record, seen, suspected, evidence)
+        _report(out, found, suspected)
     if frozen:
         return
-    if any(each.withdrew for each in evidence):
+    if any(each.withdrew for each in found.evidence):
         # The route is written first, so it must not give the candidate more in this pass.
-        ctx.requeue(_ROUTE)
+        out.requeue(_ROUTE)
         return
     baseline = ctx.observed.baselines.get(counter_windows.step_key(version))
     since = baseline.taken_at if baseline is not None else ctx.time
-    watched = ctx.due(since, _least(ctx), steps.interval(ctx))
-    passes = seen.verdict is Verdict.PASS and all(each.passes for each in evidence)
+    watched = out.due(since, _least(ctx), steps.interval(ctx))
+    passes = seen.verdict is Verdict.PASS and all(each.passes for each in found.evidence)
     if passes and suspected is None:
         if watched:
-            _pass(ctx, version, record, seen, evidence)
+            _pass(ctx, out, version, found)
     else:
-        _check_deadline(ctx, version, record, seen, evidence)
+        _check_deadline(ctx, out, version, found)
 
 
 def _loss(
-    ctx: ReconcileContext,
-    version: VersionObject,
-    record: StepRecord,
-    seen: StepVerdict,
-    evidence: Sequence[Evidence],
-    *,
-    frozen: bool,
+    ctx: Context, out: Outcome, version: VersionObject, found: _Finding, *, frozen: bool
 ) -> tuple[Reason, str] | None:
     """Return why the candidate is rolled back; None if it is not."""
+    record, seen, evidence = found
     if seen.verdict is Verdict.FAIL:
         return Reason.ANALYSIS_FAILED, seen.message
-    broken = input_breakage.watch_candidate(ctx, version) if record.weight < 100 else None
+    broken = input_breakage.watch_candidate(ctx, out, version) if record.weight < 100 else None
     if broken is not None:
         return Reason.CANDIDATE_BROKEN, broken
     for each in evidence:
@@ -165,27 +176,21 @@ def _loss(
     return None
 
 
-def _pass(
-    ctx: ReconcileContext,
-    version: VersionObject,
-    record: StepRecord,
-    seen: StepVerdict,
-    evidence: Sequence[Evidence],
-) -> None:
-    numbers = _numbers(seen, evidence)
-    if steps.is_last(ctx, version.status, record.weight):
-        if record.weight >= 100 and not ctx.route_agrees:
-            ctx.requeue(_ROUTE)
+def _pass(ctx: Context, out: Outcome, version: VersionObject, found: _Finding) -> None:
+    weight, numbers = found.record.weight, found.numbers
+    if steps.is_last(ctx, version.status, weight):
+        if weight >= 100 and not ctx.route_agrees:
+            out.requeue(_ROUTE)
             return
-        _promote_if_allowed(ctx, version, numbers)
+        _promote_if_allowed(ctx, out, version, numbers)
         return
-    steps.close(ctx, version.name, str(Verdict.PASS))
-    message = f"{version.name} passed {record.weight} %: {numbers}"
-    ctx.info(Reason.PASSED, message, version=version.name)
-    _next(ctx, ctx.versions[version.name])
+    steps.close(out, version.name, str(Verdict.PASS))
+    message = f"{version.name} passed {weight} %: {numbers}"
+    out.info(Reason.PASSED, message, version=version.name)
+    _next(ctx, out, ctx.versions[version.name])
 
 
-def _promote_if_allowed(ctx: ReconcileContext, version: VersionObject, numbers: str) -> None:
+def _promote_if_allowed(ctx: Context, out: Outcome, version: VersionObject, numbers: str) -> None:
     drifted = find(ctx.status.conditions, ConditionType.DRIFTED)
     if drifted is not None and drifted.status == "True" and drift_causes.blocks(ctx, version):
         message = (
@@ -193,39 +198,35 @@ def _promote_if_allowed(ctx: ReconcileContext, version: VersionObject, numbers: 
             f"{drifted.message}. To decide at once, annotate recommender.dev/promote or "
             "recommender.dev/abort with a new token"
         )
-        _hold(ctx, "True", Reason.PROMOTION_BLOCKED_BY_DRIFT, message)
+        _hold(out, "True", Reason.PROMOTION_BLOCKED_BY_DRIFT, message)
         return
     if ctx.spec.rollout.promotion is PromotionGate.MANUAL:
         message = (
             f"{version.name} passed its steps: {numbers}. rollout.promotion is Manual: annotate "
             "recommender.dev/promote or recommender.dev/abort with a new token"
         )
-        _hold(ctx, "True", Reason.AWAITING_PROMOTION, message)
+        _hold(out, "True", Reason.AWAITING_PROMOTION, message)
         return
-    _promote(ctx, version, Reason.STEPS_PASSED, numbers)
+    _promote(ctx, out, version, Reason.STEPS_PASSED, numbers)
 
 
 def _promote(
-    ctx: ReconcileContext,
+    ctx: Context,
+    out: Outcome,
     version: VersionObject,
     reason: Reason,
     message: str,
     *,
     automatic: bool = True,
 ) -> None:
-    steps.close(ctx, version.name, steps.verdict_of(ctx.versions[version.name].status))
+    steps.close(out, version.name, steps.verdict_of(ctx.versions[version.name].status))
     former = ctx.champion
-    ctx.change(version.name, replaced=former.name if former else None)
-    ctx.end(version.name, VersionStage.PROMOTED, reason, message, automatic=automatic)
+    out.change(version.name, replaced=former.name if former else None)
+    out.end(version.name, VersionStage.PROMOTED, reason, message, automatic=automatic)
 
 
-def _check_deadline(
-    ctx: ReconcileContext,
-    version: VersionObject,
-    record: StepRecord,
-    seen: StepVerdict,
-    evidence: Sequence[Evidence],
-) -> None:
+def _check_deadline(ctx: Context, out: Outcome, version: VersionObject, found: _Finding) -> None:
+    record, seen, evidence = found
     limit = datetime.timedelta(seconds=ctx.spec.analysis.deadline_seconds)
     own = next((each for each in evidence if each.measures), None)
     won_at = own.won_at if own is not None else None
@@ -236,40 +237,35 @@ def _check_deadline(
         if not own.overdue:
             return
         message = f"no verdict at {record.weight} %: {own.message}; {seen.message}"
-    elif not ctx.due(max(won_at or passed, passed), limit, steps.interval(ctx)):
+    elif not out.due(max(won_at or passed, passed), limit, steps.interval(ctx)):
         return
     elif won_at is not None:
         message = (
             f"the users decided at {record.weight} %, but the analysis did not pass within "
-            f"{limit.total_seconds():.0f} s after that: {_numbers(seen, evidence)}"
+            f"{limit.total_seconds():.0f} s after that: {found.numbers}"
         )
     else:
         message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
-        message += _numbers(seen, evidence)
+        message += found.numbers
     match ctx.spec.analysis.on_deadline:
         case OnDeadline.ROLL_BACK:
-            steps.roll_back(ctx, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
+            steps.roll_back(out, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
             remedies = (each.remedy for each in evidence if each.remedy and each.won_at is None)
             remedy = (
                 f". {next(remedies, 'Send more requests')}, or annotate recommender.dev/promote "
                 "or recommender.dev/abort with a new token"
             )
-            _hold(ctx, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
+            _hold(out, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
 
 
-def _hold(ctx: ReconcileContext, status: ConditionStatus, reason: Reason, message: str) -> None:
-    if ctx.condition(ConditionType.ANALYSIS_PASSED, status, reason, message):
-        ctx.warn(reason, message)
+def _hold(out: Outcome, status: ConditionStatus, reason: Reason, message: str) -> None:
+    if out.condition(ConditionType.ANALYSIS_PASSED, status, reason, message):
+        out.warn(reason, message)
 
 
-def _report(
-    ctx: ReconcileContext,
-    record: StepRecord,
-    seen: StepVerdict,
-    suspected: str | None,
-    evidence: Sequence[Evidence],
-) -> None:
+def _report(out: Outcome, found: _Finding, suspected: str | None) -> None:
+    record, seen, evidence = found
     message = f"at {record.weight} %: {seen.message}"
     if suspected is not None:
         message += f"; the step cannot pass: {suspected}"
@@ -279,12 +275,8 @@ def _report(
     waits = [each.reason for each in evidence if not each.passes]
     if seen.verdict is Verdict.PASS and waits:
         reason = waits[0]
-    ctx.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+    out.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
 
 
-def _numbers(seen: StepVerdict, evidence: Sequence[Evidence]) -> str:
-    return "; ".join([seen.message, *(each.message for each in evidence)])
-
-
-def _least(ctx: ReconcileContext) -> datetime.timedelta:
+def _least(ctx: Context) -> datetime.timedelta:
     return datetime.timedelta(seconds=ctx.spec.analysis.step_seconds)

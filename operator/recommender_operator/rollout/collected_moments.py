@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context
 from recommender_operator.experiments.arm_moments import (
     COMPONENTS,
     DAYS,
@@ -48,7 +48,7 @@ def id_of(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
 
 
-def lag_of(ctx: ReconcileContext, watermark: float) -> str:
+def lag_of(ctx: Context, watermark: float) -> str:
     """Return why the answer is not about now; empty if it is."""
     lag = ctx.now.timestamp() - watermark
     limit = MAX_LAG.total_seconds()
@@ -236,11 +236,7 @@ def _count(body: Mapping[str, Any], field: str, at: str) -> int:
 
 
 def read_phase(
-    body: Mapping[str, Any],
-    id_: str,
-    weights: Mapping[str, float],
-    champion: str,
-    candidate: str,
+    body: Mapping[str, Any], id_: str, weights: Mapping[str, float], champion: str, candidate: str
 ) -> Phase:
     """Return the only phase of what is counted as an experiment with these arms and shares.
 

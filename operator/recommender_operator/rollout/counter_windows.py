@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from recommender_operator.actions import DropBaseline, SaveBaseline
 from recommender_operator.analysis.counter_window import WindowStats, of_copies, window_stats
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import VersionObject
 from recommender_operator.resources import counter_baselines
 
@@ -36,20 +36,20 @@ def drift_key(champion: str) -> str:
     return f"drift/{champion}"
 
 
-def save(ctx: ReconcileContext, key: str, versions: Iterable[str]) -> bool:
+def save(ctx: Context, out: Outcome, key: str, versions: Iterable[str]) -> bool:
     """Start a window; return False if the counters of a version are missing."""
     samples = ctx.observed.samples
     wanted = list(versions)
     if any(name not in samples for name in wanted):
         return False
-    ctx.do(
+    out.do(
         SaveBaseline(key=key, taken_at=ctx.time, samples={name: samples[name] for name in wanted})
     )
     return True
 
 
 def since_baseline(
-    ctx: ReconcileContext, key: str, version: str, *, unkept: bool = False, copies: bool = False
+    ctx: Context, key: str, version: str, *, unkept: bool = False, copies: bool = False
 ) -> WindowStats | None:
     """Return a version's counts since the start of a window; None if either end is unknown.
 
@@ -70,13 +70,13 @@ def since_baseline(
     return window_stats(before, current)
 
 
-def error(ctx: ReconcileContext, key: str) -> str:
+def error(ctx: Context, key: str) -> str:
     """Return why the start of a window could not be stored; empty if it was."""
     baseline = ctx.observed.baselines.get(key)
     return "" if baseline is None else baseline.error
 
 
-def must_wait(ctx: ReconcileContext, key: str) -> bool:
+def must_wait(ctx: Context, key: str) -> bool:
     """Return whether it is too early to store the start of a window again after a failure."""
     baseline = ctx.observed.baselines.get(key)
     return bool(baseline and baseline.error and ctx.time - baseline.taken_at < _RETRY)
@@ -87,7 +87,7 @@ def lost(*arms: WindowStats | None) -> bool:
     return any(stats.lost for stats in arms if stats is not None)
 
 
-def forget(ctx: ReconcileContext, keep: set[str]) -> None:
+def forget(ctx: Context, out: Outcome, keep: set[str]) -> None:
     """Delete the baselines that no window needs."""
     for key in sorted(set(ctx.observed.baselines) - keep):
-        ctx.do(DropBaseline(key=key))
+        out.do(DropBaseline(key=key))

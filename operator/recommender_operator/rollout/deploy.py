@@ -7,13 +7,13 @@ import datetime
 from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.rollout import account_refusals
 
 _POLL = datetime.timedelta(seconds=5)
 
 
-def deploy_version(ctx: ReconcileContext) -> None:
+def deploy_version(ctx: Context, out: Outcome) -> None:
     """Published and Deploying: roll back a version that is not ready in time.
 
     A version whose service cannot be written, because the installation refuses its account, waits.
@@ -23,23 +23,23 @@ def deploy_version(ctx: ReconcileContext) -> None:
     if version is None:
         return
     if version.status.stage is VersionStage.PUBLISHED:
-        ctx.move(version.name, VersionStage.DEPLOYING)
+        out.move(version.name, VersionStage.DEPLOYING)
         return
     service = ctx.service(version.name)
     refused = bool(ctx.pod_templates.serving)
     if service is not None and service.ready and (refused or not service.outdated):
-        ctx.move(version.name, VersionStage.SMOKE_TESTING)
+        out.move(version.name, VersionStage.SMOKE_TESTING)
         return
     if service is None or service.outdated:
         if refused:
-            account_refusals.wait(ctx, version)
+            account_refusals.wait(ctx, out, version)
             return
-        ctx.do(EnsureService(version=version.name))
+        out.do(EnsureService(version=version.name))
     since = version.status.stage_since or ctx.time
     limit = datetime.timedelta(seconds=ctx.spec.serving.ready_deadline_seconds)
-    if ctx.due(since, limit, _POLL):
+    if out.due(since, limit, _POLL):
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"the service was not ready within {limit.total_seconds():.0f} s: {state}"
-        ctx.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
+        out.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
         return
-    ctx.requeue(_POLL)
+    out.requeue(_POLL)

@@ -16,8 +16,7 @@ from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context import routing
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, routing
 from recommender_operator.observed import Baseline, Sample, VersionObject
 from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.rollout import counter_windows
@@ -28,7 +27,7 @@ PROBATION = 2
 _ROLLOUTS = (Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
-def watch_candidate(ctx: ReconcileContext, candidate: VersionObject) -> str | None:
+def watch_candidate(ctx: Context, out: Outcome, candidate: VersionObject) -> str | None:
     """Evaluate the window if it is full; return why to roll the candidate back, or None."""
     champion = ctx.champion
     if champion is None or not ctx.spec.drift.enabled:
@@ -39,7 +38,7 @@ def watch_candidate(ctx: ReconcileContext, candidate: VersionObject) -> str | No
     ours = counter_windows.since_baseline(ctx, key, candidate.name)
     theirs = counter_windows.since_baseline(ctx, key, beside)
     if ours is None or theirs is None:
-        _restart(ctx, key, candidate.name, beside)
+        _restart(ctx, out, key, candidate.name, beside)
         return None
     since = ctx.observed.baselines[key].taken_at
     of_ours, of_theirs = routing.user_shares(candidate.status.experiment, since)
@@ -50,13 +49,13 @@ def watch_candidate(ctx: ReconcileContext, candidate: VersionObject) -> str | No
     )
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
-    counter_windows.save(ctx, key, [candidate.name, beside])
+    counter_windows.save(ctx, out, key, [candidate.name, beside])
     if _is_lost(seen, ours, theirs):
         return None
-    return seen.message if _advance(ctx, seen) else None
+    return seen.message if _advance(ctx, out, seen) else None
 
 
-def suspicion(ctx: ReconcileContext) -> str | None:
+def suspicion(ctx: Context) -> str | None:
     """Return a text if the last windows showed a break of the candidate only, else None."""
     count = ctx.status.drift.candidate_breaks_in_a_row
     needed = ctx.spec.drift.consecutive_windows
@@ -65,7 +64,7 @@ def suspicion(ctx: ReconcileContext) -> str | None:
     return f"{count} of {needed} windows in a row show a break of the candidate only"
 
 
-def watch_champion(ctx: ReconcileContext) -> None:
+def watch_champion(ctx: Context, out: Outcome) -> None:
     """Compare a new champion with the former one, and roll it back if it is broken."""
     champion, previous = ctx.champion, ctx.previous
     if champion is None or previous is None or not on_probation(ctx):
@@ -74,16 +73,16 @@ def watch_champion(ctx: ReconcileContext) -> None:
     ours = counter_windows.since_baseline(ctx, key, champion.name)
     before = _served_beside(ctx, champion, previous)
     if ours is None or before is None:
-        _restart(ctx, key, champion.name)
+        _restart(ctx, out, key, champion.name)
         return
     seen = drifts.evaluate_break(ctx.spec.drift, ours, before)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
-    counter_windows.save(ctx, key, [champion.name])
+    counter_windows.save(ctx, out, key, [champion.name])
     if _is_lost(seen, ours, before):
         return
-    if _advance(ctx, seen) and ctx.is_ready(previous.name):
-        _return_to(ctx, previous, champion, seen)
+    if _advance(ctx, out, seen) and ctx.is_ready(previous.name):
+        _return_to(out, previous, champion, seen)
 
 
 def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool:
@@ -98,7 +97,7 @@ def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool
 
 
 def _served_beside(
-    ctx: ReconcileContext, champion: VersionObject, previous: VersionObject
+    ctx: Context, champion: VersionObject, previous: VersionObject
 ) -> WindowStats | None:
     """Return the counts of the former champion during the rollout; None if they are unknown.
 
@@ -131,7 +130,7 @@ def _pods(baseline: Baseline, deployments: list[str]) -> Sample:
     }
 
 
-def on_probation(ctx: ReconcileContext) -> bool:
+def on_probation(ctx: Context) -> bool:
     """Return whether the champion is still compared with the former one."""
     champion, previous = ctx.champion, ctx.previous
     if champion is None or previous is None or ctx.candidate is not None or ctx.held:
@@ -148,26 +147,26 @@ def on_probation(ctx: ReconcileContext) -> bool:
 
 
 def _return_to(
-    ctx: ReconcileContext, previous: VersionObject, champion: VersionObject, seen: DriftVerdict
+    out: Outcome, previous: VersionObject, champion: VersionObject, seen: DriftVerdict
 ) -> None:
     message = f"{champion.name} broke after its promotion: {seen.message}"
-    ctx.route_first()
-    ctx.change(previous.name, replaced=champion.name)
+    out.route_first()
+    out.change(previous.name, replaced=champion.name)
     reason = Reason.BROKEN_AFTER_PROMOTION
-    ctx.end(previous.name, VersionStage.PROMOTED, reason, message)
-    ctx.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
+    out.end(previous.name, VersionStage.PROMOTED, reason, message)
+    out.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
 
 
-def _restart(ctx: ReconcileContext, key: str, *versions: str) -> None:
+def _restart(ctx: Context, out: Outcome, key: str, *versions: str) -> None:
     """Start a window if there is none, or if it belongs to other versions."""
     baseline = ctx.observed.baselines.get(key)
     if counter_windows.must_wait(ctx, key):
         return
     if baseline is None or any(name not in baseline.samples for name in versions):
-        counter_windows.save(ctx, key, versions)
+        counter_windows.save(ctx, out, key, versions)
 
 
-def _advance(ctx: ReconcileContext, seen: DriftVerdict) -> bool:
+def _advance(ctx: Context, out: Outcome, seen: DriftVerdict) -> bool:
     drift = drifts.advance_break(ctx.spec.drift, ctx.status.drift, seen, ctx.now)
-    ctx.set_status(drift=drift)
+    out.set_status(drift=drift)
     return seen.verdict is Verdict.FAIL and drifts.broken(ctx.spec.drift, drift)

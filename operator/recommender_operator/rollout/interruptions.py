@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import Interruptions, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.rollout import steps
 
 
-def begin(ctx: ReconcileContext, name: str) -> Interruptions:
+def begin(ctx: Context, name: str) -> Interruptions:
     """Return the count at the start of a rollout, which ignores earlier restarts."""
     service = ctx.service(name)
     return Interruptions(seen=service.restarts if service is not None else 0)
 
 
-def holds(ctx: ReconcileContext, name: str) -> bool:
+def holds(ctx: Context, out: Outcome, name: str) -> bool:
     """Count the restarts since the last pass; return False if the version was rolled back."""
     service = ctx.service(name)
     if service is not None:
@@ -26,21 +26,21 @@ def holds(ctx: ReconcileContext, name: str) -> bool:
         more = max(0, service.restarts - known.seen)
         counted = {"seen": service.restarts, "restarts": known.restarts + more}
         cause = {"cause": service.restart_reason} if more else {}
-        ctx.change(name, interruptions=known.model_copy(update=counted | cause))
-    return _is_within(ctx, name)
+        out.change(name, interruptions=known.model_copy(update=counted | cause))
+    return _is_within(ctx, out, name)
 
 
-def withdraw(ctx: ReconcileContext, name: str) -> bool:
+def withdraw(ctx: Context, out: Outcome, name: str) -> bool:
     """Count a withdrawal of traffic; return False if the version was rolled back."""
     service = ctx.service(name)
     if service is not None and not service.disrupted:
         known = ctx.versions[name].status.interruptions
         counted = {"withdrawals": known.withdrawals + 1}
-        ctx.change(name, interruptions=known.model_copy(update=counted))
-    return _is_within(ctx, name)
+        out.change(name, interruptions=known.model_copy(update=counted))
+    return _is_within(ctx, out, name)
 
 
-def _is_within(ctx: ReconcileContext, name: str) -> bool:
+def _is_within(ctx: Context, out: Outcome, name: str) -> bool:
     known, most = ctx.versions[name].status.interruptions, ctx.spec.analysis.max_interruptions
     if known.count <= most or ctx.champion is None:
         return True
@@ -50,7 +50,7 @@ def _is_within(ctx: ReconcileContext, name: str) -> bool:
         f"{known.restarts} restarts of its containers{last}; its traffic was withdrawn "
         f"{known.withdrawals} times because it was not ready"
     )
-    steps.close(ctx, name, steps.verdict_of(ctx.versions[name].status))
-    ctx.route_first()
-    ctx.end(name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNSTABLE, message)
+    steps.close(out, name, steps.verdict_of(ctx.versions[name].status))
+    out.route_first()
+    out.end(name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNSTABLE, message)
     return False

@@ -9,7 +9,7 @@ from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.step_verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import StepRecord
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import Baseline, VersionObject
 from recommender_operator.rollout import counter_windows, steps
 
@@ -22,13 +22,13 @@ REASONS = {
 }
 
 
-def _stable(ctx: ReconcileContext) -> str | None:
+def _stable(ctx: Context) -> str | None:
     """Return the version beside the candidate: the champion, or the standby in its place."""
     stable = ctx.standby or ctx.champion
     return stable.name if stable is not None else None
 
 
-def beside(ctx: ReconcileContext, record: StepRecord) -> str | None:
+def beside(ctx: Context, record: StepRecord) -> str | None:
     """Return the reference of a step: that of an extension, or else the version beside it.
 
     That of an extension gets requests neither before the first step nor at weight 100.
@@ -37,7 +37,7 @@ def beside(ctx: ReconcileContext, record: StepRecord) -> str | None:
     return (ctx.reference if shares else None) or _stable(ctx)
 
 
-def start(ctx: ReconcileContext, version: VersionObject) -> bool:
+def start(ctx: Context, out: Outcome, version: VersionObject) -> bool:
     """Start the window of a step; return False if the counters of a version are missing."""
     stable, record = _stable(ctx), steps.current(version.status)
     arms = [version.name] if stable is None else [version.name, stable]
@@ -46,11 +46,11 @@ def start(ctx: ReconcileContext, version: VersionObject) -> bool:
         arms.append(reference)
     in_shadow = record is not None and record.is_shadow
     if not in_shadow and counter_windows.rollout_key(version) not in ctx.observed.baselines:
-        counter_windows.save(ctx, counter_windows.rollout_key(version), arms)
-    return counter_windows.save(ctx, counter_windows.step_key(version), arms)
+        counter_windows.save(ctx, out, counter_windows.rollout_key(version), arms)
+    return counter_windows.save(ctx, out, counter_windows.step_key(version), arms)
 
 
-def _counts(ctx: ReconcileContext, reference: str, record: StepRecord) -> bool:
+def _counts(ctx: Context, reference: str, record: StepRecord) -> bool:
     """Return whether a window that begins now has the counters of a reference beside the champion.
 
     It must have requests already: it would be compared over a time that it did not serve. At
@@ -61,7 +61,8 @@ def _counts(ctx: ReconcileContext, reference: str, record: StepRecord) -> bool:
 
 
 def evaluate(
-    ctx: ReconcileContext,
+    ctx: Context,
+    out: Outcome,
     version: VersionObject,
     record: StepRecord,
     *,
@@ -85,7 +86,7 @@ def evaluate(
         or replaced
         or (baseline.error and not counter_windows.must_wait(ctx, key))
     ):
-        saved = start(ctx, version)
+        saved = start(ctx, out, version)
         what = "the window of the step starts now"
         what = what if saved else _why_no_counters(ctx, version.name)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
@@ -109,12 +110,12 @@ def evaluate(
     lost = counter_windows.lost(candidate, stable) or incomplete
     if seen.verdict is not Verdict.FAIL and not baseline.error and lost:
         # Only a window without loss may pass, so start another one.
-        start(ctx, version)
+        start(ctx, out, version)
     return _qualified(ctx, record, seen, error=_unkept(baseline), is_compared=stable is not None)
 
 
 def _qualified(
-    ctx: ReconcileContext, record: StepRecord, seen: StepVerdict, *, error: str, is_compared: bool
+    ctx: Context, record: StepRecord, seen: StepVerdict, *, error: str, is_compared: bool
 ) -> StepVerdict:
     """Return a verdict that passes only with all that it needs; a Fail needs nothing more.
 
@@ -142,7 +143,7 @@ def _compared(stable: WindowStats | None, record: StepRecord) -> WindowStats | N
 
 
 def note(
-    ctx: ReconcileContext, version: VersionObject, record: StepRecord, seen: StepVerdict
+    ctx: Context, out: Outcome, version: VersionObject, record: StepRecord, seen: StepVerdict
 ) -> bool:
     """Record verdict and numbers, and return whether the record is current.
 
@@ -164,7 +165,7 @@ def note(
     }
     if not same_verdict and record.verdict == str(Verdict.PASS):
         noted["passed_until"] = ctx.time
-    steps.note(ctx, version.name, **noted)
+    steps.note(out, version.name, **noted)
     return True
 
 
@@ -173,7 +174,7 @@ def _unkept(baseline: Baseline) -> str:
     return f"{what}: {baseline.error}" if baseline.error else ""
 
 
-def _why_no_counters(ctx: ReconcileContext, deployment: str) -> str:
+def _why_no_counters(ctx: Context, deployment: str) -> str:
     stable = _stable(ctx)
     names = [deployment, *([stable] if stable is not None else [])]
     errors = [

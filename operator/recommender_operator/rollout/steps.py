@@ -6,7 +6,7 @@ import datetime
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import VersionObject
 
 #: Maximum number of steps in the status; a version with more interruptions drops the oldest.
@@ -20,13 +20,13 @@ def current(status: ModelVersionStatus) -> StepRecord | None:
     return None
 
 
-def weights(ctx: ReconcileContext, status: ModelVersionStatus) -> list[int]:
+def weights(ctx: Context, status: ModelVersionStatus) -> list[int]:
     """Return the weights of a version's steps, with those of extensions."""
     listed = {step.weight for step in ctx.spec.rollout.steps}
     return sorted(listed.union(*(extension.weights(status) for extension in ctx.extensions)))
 
 
-def next_weight(ctx: ReconcileContext, status: ModelVersionStatus) -> int | None:
+def next_weight(ctx: Context, status: ModelVersionStatus) -> int | None:
     """Return the weight after the last one that passed; None after the last step."""
     passed = max(
         (s.weight for s in status.steps if s.ended_at is not None and s.verdict == "Pass"),
@@ -37,7 +37,7 @@ def next_weight(ctx: ReconcileContext, status: ModelVersionStatus) -> int | None
     return min(left, default=None)
 
 
-def is_last(ctx: ReconcileContext, status: ModelVersionStatus, weight: int) -> bool:
+def is_last(ctx: Context, status: ModelVersionStatus, weight: int) -> bool:
     """Return whether no step comes after a weight."""
     return weight >= weights(ctx, status)[-1]
 
@@ -47,33 +47,33 @@ def verdict_of(status: ModelVersionStatus) -> str:
     return status.steps[-1].verdict if status.steps else "Inconclusive"
 
 
-def interval(ctx: ReconcileContext) -> datetime.timedelta:
+def interval(ctx: Context) -> datetime.timedelta:
     """Return the time between two evaluations."""
     return datetime.timedelta(seconds=ctx.spec.analysis.interval_seconds)
 
 
-def begin(ctx: ReconcileContext, name: str, weight: int) -> None:
+def begin(out: Outcome, name: str, weight: int) -> None:
     """Start a step."""
-    record = StepRecord(number=ctx.next_number(), weight=weight, started_at=ctx.time)
-    steps = ctx.versions[name].status.steps
-    ctx.change(name, steps=(*steps, record)[-MAX_RECORDS:])
+    record = StepRecord(number=out.next_number(), weight=weight, started_at=out.time)
+    steps = out.versions[name].status.steps
+    out.change(name, steps=(*steps, record)[-MAX_RECORDS:])
 
 
-def note(ctx: ReconcileContext, name: str, **values: object) -> None:
+def note(out: Outcome, name: str, **values: object) -> None:
     """Change the record of the step in progress."""
-    steps = ctx.versions[name].status.steps
+    steps = out.versions[name].status.steps
     if steps:
-        ctx.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))
+        out.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))
 
 
-def close(ctx: ReconcileContext, name: str, verdict: str) -> None:
+def close(out: Outcome, name: str, verdict: str) -> None:
     """End the step in progress, if there is one."""
-    if current(ctx.versions[name].status) is not None:
-        note(ctx, name, ended_at=ctx.time, verdict=verdict)
+    if current(out.versions[name].status) is not None:
+        note(out, name, ended_at=out.time, verdict=verdict)
 
 
-def roll_back(ctx: ReconcileContext, version: VersionObject, reason: Reason, message: str) -> None:
+def roll_back(out: Outcome, version: VersionObject, reason: Reason, message: str) -> None:
     """End the rollout of a candidate, whose traffic leaves it before anything else is written."""
-    close(ctx, version.name, verdict_of(ctx.versions[version.name].status))
-    ctx.route_first()
-    ctx.end(version.name, VersionStage.ROLLED_BACK, reason, message)
+    close(out, version.name, verdict_of(out.versions[version.name].status))
+    out.route_first()
+    out.end(version.name, VersionStage.ROLLED_BACK, reason, message)

@@ -11,52 +11,51 @@ from recommender_operator.api import base_url
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import Provider
 from recommender_operator.api.spec_autoscaling import Engine
-from recommender_operator.context import storage_check
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, storage_check
 
 #: Pause between passes while a ScaledObject waits, which nothing else may end.
 SCALING_POLL = datetime.timedelta(seconds=30)
 
 
-def set_accepted(ctx: ReconcileContext) -> None:
+def set_accepted(ctx: Context, out: Outcome) -> None:
     """Set the conditions StorageReady and Accepted, and warn once of each refusal."""
     kind, status, why, message = storage_check.condition(ctx.storage)
-    changed = ctx.condition(kind, status, why, message)
+    changed = out.condition(kind, status, why, message)
     if ctx.storage.problem is not None:
-        ctx.requeue(storage_check.poll())
+        out.requeue(storage_check.poll())
         if changed:
-            ctx.warn(why, message)
-    _accept(ctx)
+            out.warn(why, message)
+    _accept(ctx, out)
 
 
-def _accept(ctx: ReconcileContext) -> None:
+def _accept(ctx: Context, out: Outcome) -> None:
     """Set Accepted to all refusals and remedies; its reason is that of the first refusal."""
-    refusals = list(_refusals(ctx))
+    refusals = list(_refusals(ctx, out))
     if not refusals:
         message = (
             "the installation allows the host, the Prometheus server and the service accounts of "
             "the spec"
         )
-        ctx.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
+        out.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
         return
     reason, message = refusals[0][0], ". ".join(message for _, message in refusals)
-    if ctx.condition(ConditionType.ACCEPTED, "False", reason, message):
-        ctx.warn(reason, message)
+    if out.condition(ConditionType.ACCEPTED, "False", reason, message):
+        out.warn(reason, message)
 
 
-def _refusals(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
+def _refusals(ctx: Context, out: Outcome) -> list[tuple[Reason, str]]:
     hosting = ctx.hosting
     found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
     refused = ctx.pod_templates.messages
-    scaling = _refused_scaling(ctx) + _failed_scaling(ctx)
+    scaling = _refused_scaling(ctx) + _failed_scaling(ctx, out)
     return [*found, *_refused_server(ctx), *refused, *scaling]
 
 
-def _failed_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
+def _failed_scaling(ctx: Context, out: Outcome) -> list[tuple[Reason, str]]:
     """Return the problems of the ScaledObjects of the model."""
     scaling, found = ctx.observed.scaling, []
     if scaling.waits:
-        ctx.requeue(SCALING_POLL)
+        out.requeue(SCALING_POLL)
     if scaling.problems:
         message = "; ".join(scaling.problems)
         if ctx.spec.serving.autoscaling is not None:
@@ -75,7 +74,7 @@ def _failed_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
     return found
 
 
-def _refused_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
+def _refused_scaling(ctx: Context) -> list[tuple[Reason, str]]:
     """Return why KEDA does not scale as the spec asks, and what does until it can."""
     scaling, platform = ctx.spec.serving.autoscaling, ctx.observed.platform
     if scaling is None or scaling.engine is not Engine.KEDA:
@@ -102,7 +101,7 @@ def _refused_scaling(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
     return [(Reason.KEDA_NOT_AVAILABLE, message)]
 
 
-def _refused_server(ctx: ReconcileContext) -> list[tuple[Reason, str]]:
+def _refused_server(ctx: Context) -> list[tuple[Reason, str]]:
     analysis = ctx.spec.analysis
     if analysis.provider is not Provider.PROMETHEUS or analysis.prometheus_url is None:
         return []

@@ -7,7 +7,7 @@ import datetime
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import VersionObject
 from recommender_operator.status import pod_placement, summary
 from recommender_operator.status.summary import ConditionValue
@@ -17,21 +17,21 @@ ROUTE_GRACE = datetime.timedelta(seconds=15)
 _LOOK = datetime.timedelta(seconds=5)
 
 
-def set_conditions(ctx: ReconcileContext, subject: VersionObject | None) -> None:
+def set_conditions(ctx: Context, out: Outcome, subject: VersionObject | None) -> None:
     """Set the conditions, and warn if the champion stops serving."""
     on_its_way = bool(ctx.desired_weights) and not ctx.route_agrees
     since = (ctx.status.route_pending_since or ctx.time) if on_its_way else None
-    ctx.set_status(route_pending_since=since)
-    available = _available(ctx)
+    out.set_status(route_pending_since=since)
+    available = _available(ctx, out)
     was = find(ctx.model.status.conditions, ConditionType.AVAILABLE)
-    ctx.condition(ConditionType.AVAILABLE, *available)
+    out.condition(ConditionType.AVAILABLE, *available)
     if was is not None and was.status == "True" and available[0] != "True":
-        ctx.warn(available[1], available[2])
-    ctx.condition(ConditionType.PROGRESSING, *_progressing(ctx, subject))
-    summary.set_conditions(ctx, subject, available)
+        out.warn(available[1], available[2])
+    out.condition(ConditionType.PROGRESSING, *_progressing(ctx, subject))
+    summary.set_conditions(ctx, out, subject, available)
 
 
-def _available(ctx: ReconcileContext) -> ConditionValue:
+def _available(ctx: Context, out: Outcome) -> ConditionValue:
     champion, traffic = ctx.champion, ctx.observed.traffic
     missing = ctx.observed.platform.missing
     if missing:
@@ -47,7 +47,7 @@ def _available(ctx: ReconcileContext) -> ConditionValue:
     hosting = ctx.hosting
     if hosting.host is None and hosting.reason is not None:
         return "False", hosting.reason, f"{champion.name} receives no requests: {hosting.message}"
-    if not traffic.accepted and not _still_serves(ctx):
+    if not traffic.accepted and not _still_serves(ctx, out):
         why = traffic.message or "no reason given"
         message = f"the data plane has not applied the route: {why}"
         return "False", Reason.ROUTE_NOT_ACCEPTED, message
@@ -57,7 +57,7 @@ def _available(ctx: ReconcileContext) -> ConditionValue:
     return "True", Reason.SERVING, f"{name} is ready"
 
 
-def _answering(ctx: ReconcileContext, champion: VersionObject) -> VersionObject:
+def _answering(ctx: Context, champion: VersionObject) -> VersionObject:
     """Return the version that answers: the standby, or a candidate that receives all requests.
 
     In Knative mode the champion has no pods then, which is not an outage.
@@ -70,20 +70,20 @@ def _answering(ctx: ReconcileContext, champion: VersionObject) -> VersionObject:
     return champion
 
 
-def _still_serves(ctx: ReconcileContext) -> bool:
+def _still_serves(ctx: Context, out: Outcome) -> bool:
     """Return whether a new split is pending, while the data plane serves with the former one.
 
     This happens briefly at each step of a rollout, and is not an outage.
     """
     was = find(ctx.model.status.conditions, ConditionType.AVAILABLE)
     since = ctx.status.route_pending_since or ctx.time
-    if was is None or was.status != "True" or ctx.due(since, ROUTE_GRACE, _LOOK):
+    if was is None or was.status != "True" or out.due(since, ROUTE_GRACE, _LOOK):
         return False
-    ctx.requeue(_LOOK)
+    out.requeue(_LOOK)
     return True
 
 
-def _progressing(ctx: ReconcileContext, subject: VersionObject | None) -> ConditionValue:
+def _progressing(ctx: Context, subject: VersionObject | None) -> ConditionValue:
     candidate = ctx.candidate
     if ctx.observed.platform.missing:
         return "False", Reason.PLATFORM_MISSING, "Available has what is missing"
@@ -116,7 +116,7 @@ def _progressing(ctx: ReconcileContext, subject: VersionObject | None) -> Condit
     return "False", decision.reason, f"{subject.name} {decision.outcome}: {where} has the numbers"
 
 
-def _where(ctx: ReconcileContext, candidate: VersionObject) -> str:
+def _where(ctx: Context, candidate: VersionObject) -> str:
     stage = candidate.status.stage
     if stage is not VersionStage.CANARY:
         waits = pod_placement.waits(ctx, candidate.name)
@@ -132,7 +132,7 @@ def _where(ctx: ReconcileContext, candidate: VersionObject) -> str:
     return text + (f"; {analysis.reason}" if analysis is not None else "")
 
 
-def _received(ctx: ReconcileContext, candidate: VersionObject) -> str:
+def _received(ctx: Context, candidate: VersionObject) -> str:
     """Return the candidate's share, of users where they are split and else of requests."""
     weight = candidate.status.weight
     text = f"{candidate.name} receives {weight} % of the {ctx.unit(candidate, weight)}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recommender_operator.api.conditions import ConditionType, Reason
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import VersionObject
 
 KIND = ConditionType.ERASURES_COMPLETE
@@ -25,7 +25,7 @@ _PLACES = {
 }
 
 
-def set_erasures_complete(ctx: ReconcileContext) -> None:
+def set_erasures_complete(ctx: Context, out: Outcome) -> None:
     """Set ErasuresComplete."""
     reading = ctx.observed.erasures
     if reading is None:
@@ -33,7 +33,7 @@ def set_erasures_complete(ctx: ReconcileContext) -> None:
     problem = reading.error or _problem(reading.body)
     if problem:
         message = f"how far erasures of users are is not known: {problem}"
-        ctx.condition(KIND, "Unknown", Reason.NOT_REPORTED, message)
+        out.condition(KIND, "Unknown", Reason.NOT_REPORTED, message)
         return
     body: Mapping[str, Any] = reading.body
     found = _open(ctx, body)
@@ -41,9 +41,9 @@ def set_erasures_complete(ctx: ReconcileContext) -> None:
     messages = [*found, *older]
     if messages:
         reason = Reason.OPEN if found else Reason.ARTIFACT_OLDER_THAN_ERASURE
-        ctx.condition(KIND, "False", reason, ". ".join(messages))
+        out.condition(KIND, "False", reason, ". ".join(messages))
         return
-    ctx.condition(KIND, "True", Reason.ERASED, "nothing has a user whose erasure was accepted")
+    out.condition(KIND, "True", Reason.ERASED, "nothing has a user whose erasure was accepted")
 
 
 def _problem(body: Mapping[str, Any]) -> str:
@@ -66,7 +66,7 @@ def _is_time(value: object) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value < 1e11)  # type: ignore[operator]
 
 
-def _open(ctx: ReconcileContext, body: Mapping[str, Any]) -> list[str]:
+def _open(ctx: Context, body: Mapping[str, Any]) -> list[str]:
     """Return where an erasure has not ended, since when, and the remedy."""
     since = {name: body[name] for name in _PLACES if body[name] is not None}
     if not since:
@@ -84,7 +84,7 @@ def _open(ctx: ReconcileContext, body: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _older(ctx: ReconcileContext, listed: float | None) -> list[str]:
+def _older(ctx: Context, listed: float | None) -> list[str]:
     """Return which versions were created before the newest erasure, and the remedy."""
     if listed is None:
         return []
@@ -110,9 +110,7 @@ def _older(ctx: ReconcileContext, listed: float | None) -> list[str]:
     ]
 
 
-def _trained_before(
-    ctx: ReconcileContext, version: VersionObject, moment: datetime.datetime
-) -> bool:
+def _trained_before(ctx: Context, version: VersionObject, moment: datetime.datetime) -> bool:
     """Return whether the data of a version may be from before a moment.
 
     A recalibrated version has the network of another one, which may be gone.

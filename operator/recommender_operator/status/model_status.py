@@ -9,7 +9,7 @@ from recommender_operator.api.quantities import mebibytes
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import VersionObject
 from recommender_operator.status import availability, pipeline_conditions, pod_placement
 
@@ -26,7 +26,7 @@ _STAGES = {
 }
 
 
-def project_status(ctx: ReconcileContext) -> None:
+def project_status(ctx: Context, out: Outcome) -> None:
     """Set the fields that `kubectl get` and `kubectl describe` show."""
     candidate, champion, previous = ctx.candidate, ctx.champion, ctx.previous
     name = candidate.name if candidate else None
@@ -35,9 +35,9 @@ def project_status(ctx: ReconcileContext) -> None:
         drift = drift.model_copy(update={"candidate_breaks_in_a_row": 0})
     wanted = ctx.versions.get(ctx.desired) or ctx.versions.get(ctx.specified)
     subject = candidate or wanted or champion
-    ctx.set_status(
+    out.set_status(
         observed_generation=ctx.model.generation,
-        sequence=ctx.next_number() - 1,
+        sequence=out.next_number() - 1,
         stage=_stage(ctx),
         champion=champion.name if champion else None,
         previous=previous.name if previous else None,
@@ -51,15 +51,22 @@ def project_status(ctx: ReconcileContext) -> None:
         drift=drift,
     )
     for extension in ctx.extensions:
-        ctx.set_status(**extension.project(ctx))
+        out.set_status(**extension.project(ctx))
     if subject is not None:
-        pipeline_conditions.set_conditions(ctx, subject)
-    pod_placement.set_condition(ctx)
-    availability.set_conditions(ctx, subject)
-    _complete(ctx)
+        pipeline_conditions.set_conditions(ctx, out, subject)
+    pod_placement.set_condition(ctx, out)
+    availability.set_conditions(ctx, out, subject)
+    _complete(ctx, out)
 
 
-def _stage(ctx: ReconcileContext) -> Stage:
+def record_weights(ctx: Context, out: Outcome) -> None:
+    """Record the split in the versions, as all other steps have decided it."""
+    desired = ctx.desired_weights
+    for name in tuple(ctx.versions):
+        out.change(name, weight=desired.get(name, 0))
+
+
+def _stage(ctx: Context) -> Stage:
     candidate = ctx.candidate
     if ctx.spec.paused:
         return Stage.PAUSED
@@ -73,12 +80,12 @@ def _stage(ctx: ReconcileContext) -> Stage:
     return Stage.PENDING if wanted is None else Stage.FAILED
 
 
-def _requested_memory(ctx: ReconcileContext) -> str | None:
+def _requested_memory(ctx: Context) -> str | None:
     requested = sum(each.requested_memory for each in ctx.observed.services.values())
     return mebibytes(Decimal(requested)) if requested else None
 
 
-def _last_outcome(ctx: ReconcileContext) -> LastOutcome | None:
+def _last_outcome(ctx: Context) -> LastOutcome | None:
     """Return the outcome of the last candidate, or of a champion that broke.
 
     The return of a former champion is not an outcome: it was decided before.
@@ -111,7 +118,7 @@ def _verdict(subject: VersionObject | None) -> str | None:
     return subject.status.steps[-1].verdict
 
 
-def _host(ctx: ReconcileContext) -> str | None:
+def _host(ctx: Context) -> str | None:
     if ctx.spec.rollout.traffic is TrafficMode.KNATIVE:
         return ctx.observed.traffic.host or ctx.status.url
     if ctx.hosting.host is None:
@@ -119,20 +126,20 @@ def _host(ctx: ReconcileContext) -> str | None:
     return ctx.hosting.host or ctx.status.url
 
 
-def _complete(ctx: ReconcileContext) -> None:
+def _complete(ctx: Context, out: Outcome) -> None:
     """Set conditions that are missing, as Unknown if possible, and refresh the others."""
     for kind in ConditionType:
         if find(ctx.status.conditions, kind) is None:
             if kind is ConditionType.REQUESTS_HONORED:
-                ctx.condition(kind, "True", Reason.NONE, "no annotation requests anything")
+                out.condition(kind, "True", Reason.NONE, "no annotation requests anything")
             else:
-                ctx.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not evaluated yet")
+                out.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not evaluated yet")
         else:
-            _refresh(ctx, kind)
+            _refresh(ctx, out, kind)
 
 
-def _refresh(ctx: ReconcileContext, kind: ConditionType) -> None:
+def _refresh(ctx: Context, out: Outcome, kind: ConditionType) -> None:
     """Update the observedGeneration of a condition that did not change."""
     condition = find(ctx.status.conditions, kind)
     if condition is not None and condition.observed_generation != ctx.model.generation:
-        ctx.condition(kind, condition.status, condition.reason, condition.message)
+        out.condition(kind, condition.status, condition.reason, condition.message)

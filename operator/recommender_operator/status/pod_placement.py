@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import JobKind
 
 #: Maximum number of services and Jobs in the message; it has only the number of the others.
@@ -15,25 +15,25 @@ _TRAINING = "lower training.resources, or change training.podTemplate"
 _OTHER_JOB = "change training.podTemplate"
 
 
-def waits(ctx: ReconcileContext, version: str) -> str:
+def waits(ctx: Context, version: str) -> str:
     """Return why a pod of a version's service or Jobs has no node; empty if all have one."""
     return next((text for name, text in _found(ctx) if name == version), "")
 
 
-def set_condition(ctx: ReconcileContext) -> None:
+def set_condition(ctx: Context, out: Outcome) -> None:
     """Set PodsScheduled, and warn when the first pod has no node."""
     kind, found = ConditionType.PODS_SCHEDULED, _found(ctx)
     if not found:
-        ctx.condition(kind, "True", Reason.PODS_HAVE_NODES, "no pod waits for a node")
+        out.condition(kind, "True", Reason.PODS_HAVE_NODES, "no pod waits for a node")
         return
     more = len(found) - MAX_NAMED
     message = ". ".join(f"{name}: {text}" for name, text in found[:MAX_NAMED])
     message += f"; and {more} more" if more > 0 else ""
-    if ctx.condition(kind, "False", Reason.UNSCHEDULABLE, message):
-        ctx.warn(Reason.UNSCHEDULABLE, message)
+    if out.condition(kind, "False", Reason.UNSCHEDULABLE, message):
+        out.warn(Reason.UNSCHEDULABLE, message)
 
 
-def _found(ctx: ReconcileContext) -> list[tuple[str, str]]:
+def _found(ctx: Context) -> list[tuple[str, str]]:
     """Return the versions that wait for a node: the scheduler's message, and the remedy."""
     serving = [
         (name, _words(service.unscheduled, _SERVING))

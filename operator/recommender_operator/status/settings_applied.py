@@ -23,7 +23,7 @@ from recommender_operator.api.spec import (
     TrafficMode,
 )
 from recommender_operator.api.spec_experiment import OF_GROUP, ExperimentMetric
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import Platform
 from recommender_operator.status import unserved_features
 
@@ -128,20 +128,20 @@ REQUIREMENTS = (
 )
 
 
-def set_settings_applied(ctx: ReconcileContext) -> None:
+def set_settings_applied(ctx: Context, out: Outcome) -> None:
     """Set SettingsApplied to all that has no effect; its reason is the first one."""
     given = ctx.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     found = list(_without(ctx, given))
     if not found:
         message = f"every setting of the spec has an effect{_default_hiding(ctx)}"
-        ctx.condition(ConditionType.SETTINGS_APPLIED, "True", Reason.APPLIED, message)
+        out.condition(ConditionType.SETTINGS_APPLIED, "True", Reason.APPLIED, message)
         return
     reason, message = found[0][0], ". ".join(message for _, message in found)
-    if ctx.condition(ConditionType.SETTINGS_APPLIED, "False", reason, message):
-        ctx.warn(reason, message)
+    if out.condition(ConditionType.SETTINGS_APPLIED, "False", reason, message):
+        out.warn(reason, message)
 
 
-def _without(ctx: ReconcileContext, given: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
+def _without(ctx: Context, given: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
     platform, namespace = ctx.observed.platform, ctx.model.namespace
     for fields, there, what in (
         (BY_COLLECTOR, platform.collector, "collector"),
@@ -180,7 +180,7 @@ def _why_not(platform: Platform, namespace: str, *, there: bool, what: str) -> s
     return ""
 
 
-def _default_hiding(ctx: ReconcileContext) -> str:
+def _default_hiding(ctx: Context) -> str:
     """Return the missing requirements of the default of `serving.hide`."""
     platform, hidden = ctx.observed.platform, ctx.spec.serving.hide
     why = _why_not(platform, ctx.model.namespace, there=platform.store, what="store")

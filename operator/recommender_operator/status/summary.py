@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.observed import VersionObject
 from recommender_operator.status.pipeline_conditions import RETRY
 
@@ -18,20 +18,18 @@ ConditionValue = tuple[ConditionStatus, str, str]
 
 
 def set_conditions(
-    ctx: ReconcileContext, subject: VersionObject | None, available: ConditionValue
+    ctx: Context, out: Outcome, subject: VersionObject | None, available: ConditionValue
 ) -> None:
     """Set the four conditions; Progressing must be set before."""
     up_to_date = _up_to_date(ctx, subject, available)
     ready = _ready(ctx, available, up_to_date)
-    ctx.condition(ConditionType.READY, *ready)
-    ctx.condition(ConditionType.UP_TO_DATE, *up_to_date)
-    ctx.condition(ConditionType.RECONCILING, *_reconciling(ctx, up_to_date))
-    ctx.condition(ConditionType.STALLED, *_stalled(ctx, ready))
+    out.condition(ConditionType.READY, *ready)
+    out.condition(ConditionType.UP_TO_DATE, *up_to_date)
+    out.condition(ConditionType.RECONCILING, *_reconciling(ctx, up_to_date))
+    out.condition(ConditionType.STALLED, *_stalled(ctx, ready))
 
 
-def _ready(
-    ctx: ReconcileContext, available: ConditionValue, up_to_date: ConditionValue
-) -> ConditionValue:
+def _ready(ctx: Context, available: ConditionValue, up_to_date: ConditionValue) -> ConditionValue:
     champion = ctx.champion
     if champion is None:
         return up_to_date
@@ -44,7 +42,7 @@ def _ready(
 
 
 def _up_to_date(
-    ctx: ReconcileContext, subject: VersionObject | None, available: ConditionValue
+    ctx: Context, subject: VersionObject | None, available: ConditionValue
 ) -> ConditionValue:
     champion, pin = ctx.champion, ctx.spec.rollback_to
     if ctx.observed.platform.missing:
@@ -67,7 +65,7 @@ def _up_to_date(
     return _outdated(ctx, champion)
 
 
-def _outdated(ctx: ReconcileContext, champion: VersionObject) -> ConditionValue:
+def _outdated(ctx: Context, champion: VersionObject) -> ConditionValue:
     """Return UpToDate for a champion that is not the version of the spec."""
     wanted = ctx.versions.get(ctx.desired)
     decision = wanted.status.decision if wanted else None
@@ -82,7 +80,7 @@ def _outdated(ctx: ReconcileContext, champion: VersionObject) -> ConditionValue:
 
 
 def _nobody_serves(
-    ctx: ReconcileContext, subject: VersionObject | None, available: ConditionValue
+    ctx: Context, subject: VersionObject | None, available: ConditionValue
 ) -> ConditionValue:
     if ctx.candidate is not None:
         stage = ctx.candidate.status.stage.value
@@ -94,7 +92,7 @@ def _nobody_serves(
     return "False", Reason.NO_CHAMPION, available[2]
 
 
-def _reconciling(ctx: ReconcileContext, up_to_date: ConditionValue) -> ConditionValue:
+def _reconciling(ctx: Context, up_to_date: ConditionValue) -> ConditionValue:
     """Return Reconciling; it is False during a retraining, because the spec is already served."""
     progressing = find(ctx.status.conditions, ConditionType.PROGRESSING)
     if up_to_date[0] == "True" or progressing is None:
@@ -102,7 +100,7 @@ def _reconciling(ctx: ReconcileContext, up_to_date: ConditionValue) -> Condition
     return progressing.status, progressing.reason, progressing.message
 
 
-def _stalled(ctx: ReconcileContext, ready: ConditionValue) -> ConditionValue:
+def _stalled(ctx: Context, ready: ConditionValue) -> ConditionValue:
     progressing = find(ctx.status.conditions, ConditionType.PROGRESSING)
     waits = progressing is not None and progressing.status == "True"
     ended = ctx.champion is None and ctx.candidate is None and not waits

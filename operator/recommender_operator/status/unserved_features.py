@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from recommender_contract.features import WITH_CATEGORIES
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context
 
 #: The features of the sample format MovieLens100K: of items with categories, and of users. The
 #: training has the same.
@@ -29,7 +29,7 @@ class Named(NamedTuple):
     instead: str
 
 
-def lacking(ctx: ReconcileContext) -> Iterator[str]:
+def lacking(ctx: Context) -> Iterator[str]:
     """Return the settings without effect in the champion or the spec, and the remedy."""
     named = list(_named(ctx.spec))
     if not named:

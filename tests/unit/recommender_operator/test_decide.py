@@ -6,6 +6,8 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.decide import STAGES
 from recommender_operator.observed import JobKind
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import (
@@ -154,3 +156,7 @@ def test_a_first_version_needs_no_approval(mode: str) -> None:
 def test_a_spec_survives_serialization() -> None:
     requested = spec()
     assert RecommenderModelSpec.model_validate(requested.dump()) == requested
+
+
+def test_each_stage_that_is_no_end_has_a_step() -> None:
+    assert STAGES.keys() == set(VersionStage) - TERMINAL

@@ -10,7 +10,7 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Kind
 from recommender_operator.extensions.registry import EXTENSIONS
@@ -83,9 +83,9 @@ def test_without_a_pod_that_could_forward_requests_are_split(judge: Judge) -> No
 
 def test_a_step_begins_only_once_the_route_assigns_users(judge: Judge) -> None:
     world = measuring()
-    assert ReconcileContext(world.observe(), world.now, EXTENSIONS).route_agrees
+    assert Context(Outcome(world.observe(), world.now, EXTENSIONS)).route_agrees
     world.routing = PLAIN
-    assert not ReconcileContext(world.observe(), world.now, EXTENSIONS).route_agrees
+    assert not Context(Outcome(world.observe(), world.now, EXTENSIONS)).route_agrees
     assert judge.kind is Kind.KEEP_RUNNING
 
 

@@ -7,8 +7,7 @@ import datetime
 import pytest
 
 from recommender_operator import actions as a
-from recommender_operator.context import routing
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, routing
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.extra_arm_tests import Arm
 from recommender_operator.extensions.experiment.experiment_record import Finding, note
@@ -160,7 +159,7 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
     world = measuring()
     tells(judge, name_of(world, COLD), harmed="clicks are worse")
     until(world, lambda: bool(arm(world, COLD).withdrawn))
-    ctx = ReconcileContext(world.observe(), world.now, EXTENSIONS)
+    out = Outcome(world.observe(), world.now, EXTENSIONS)
     before = arm(world, COLD)
     late = Arm(version=before.version, users=900, comparisons=(), guardrails=())
     decided = Decision(kind=Kind.KEEP_RUNNING, message="", further=(late,))
@@ -168,7 +167,7 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
         Finding(verdict=Kind.KEEP_RUNNING, message="", decision=decided, final=True),
         Finding(verdict="Error", message="", harmed={before.version: "it harms again"}),
     ):
-        assert note(ctx, name_of(world, 2), found).arms[0] == before
+        assert note(Context(out), out, name_of(world, 2), found).arms[0] == before
 
 
 def test_one_that_its_users_rolled_back_can_be_compared_again(judge: Judge) -> None:

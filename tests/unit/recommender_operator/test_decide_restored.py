@@ -9,7 +9,7 @@ import pytest
 
 from recommender_operator.api.status import HandledAction, RecommenderModelStatus, RetrainStatus
 from recommender_operator.api.version_requests import MAX_HANDLED, KeptRequests
-from recommender_operator.context.rollout_state import RolloutState
+from recommender_operator.context import Outcome
 from recommender_operator.lifecycle import handled_requests
 from recommender_operator.observed import Observed, VersionObject
 from tests.unit.recommender_operator.request_results import results
@@ -168,4 +168,4 @@ def test_a_number_after_a_restore_is_higher_than_that_of_the_restored_retraining
             observed, model=dataclasses.replace(observed.model, status=RecommenderModelStatus())
         )
     )
-    assert RolloutState(restored_, START).next_number() == 51
+    assert Outcome(restored_, START).next_number() == 51

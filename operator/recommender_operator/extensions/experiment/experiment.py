@@ -15,10 +15,8 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentMode, ExperimentSpec
 from recommender_operator.api.version import ModelVersionStatus, StepRecord, VersionStage
 from recommender_operator.api.version_experiment import ExperimentPhase, ExperimentStatus
-from recommender_operator.context import routing
+from recommender_operator.context import Context, Outcome, routing
 from recommender_operator.context.extension import Evidence, Extension
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import RolloutState
 from recommender_operator.experiments import decision as statistics
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.plan import Guardrail, Phase, Plan, Primary
@@ -51,16 +49,16 @@ _CLOSED = (
 class Experiment(Extension):
     """The users of an experiment as evidence about a step."""
 
-    def route(self, state: RolloutState, found: Routing, weights: Mapping[str, int]) -> Routing:
+    def route(self, ctx: Context, found: Routing, weights: Mapping[str, int]) -> Routing:
         """Return the routing with the assignment of users.
 
         If no pod of the version that receives them all would answer, they are split by weight: an
         experiment must not cost the requests that the candidate answers.
         """
-        candidate = routing.shared(state.spec.rollout, state.candidate, weights)
+        candidate = routing.shared(ctx.spec.rollout, ctx.candidate, weights)
         if candidate is None:
             return found
-        services = [state.service(name) for name in weights if name != candidate.name]
+        services = [ctx.service(name) for name in weights if name != candidate.name]
         if not any(service is not None and service.answers for service in services):
             return found
         header = user_assignment.header(candidate, weights[candidate.name])
@@ -71,10 +69,10 @@ class Experiment(Extension):
         return None if version.status.experiment is None or weight == 100 else "users"
 
     def start(
-        self, ctx: ReconcileContext, version: VersionObject, rollout: int
+        self, ctx: Context, out: Outcome, version: VersionObject, rollout: int
     ) -> dict[str, object]:
         """Return the experiment with which a rollout starts."""
-        return {"experiment": user_assignment.begin(ctx, version, rollout)}
+        return {"experiment": user_assignment.begin(ctx, out, version, rollout)}
 
     def weights(self, status: ModelVersionStatus) -> Iterable[int]:
         """Return the weight at which the experiment decides."""
@@ -86,7 +84,7 @@ class Experiment(Extension):
         return max((phase.weight for phase in phases), default=0)
 
     def judge(
-        self, ctx: ReconcileContext, version: VersionObject, record: StepRecord
+        self, ctx: Context, out: Outcome, version: VersionObject, record: StepRecord
     ) -> Evidence | None:
         """Judge what users did so far, and record it; None without an experiment."""
         experiment = version.status.experiment
@@ -95,14 +93,14 @@ class Experiment(Extension):
         days, before = _days(ctx, experiment), experiment
         if not experiment.final:
             found = dataclasses.replace(_decide(ctx, version, experiment, days), days=days)
-            experiment = experiment_record.note(ctx, version.name, found)
+            experiment = experiment_record.note(ctx, out, version.name, found)
         judged = _judged(experiment, measures=record.weight == experiment.plan.weight, days=days)
         withdrew = experiment_record.withdrawn(experiment) != experiment_record.withdrawn(before)
         return dataclasses.replace(judged, withdrew=withdrew)
 
-    def settle(self, ctx: ReconcileContext) -> None:
+    def settle(self, ctx: Context, out: Outcome) -> None:
         """Begin and end the phases of the users, with the decided split."""
-        user_assignment.assign_users(ctx)
+        user_assignment.assign_users(ctx, out)
 
     def counted(self, versions: Iterable[VersionObject]) -> tuple[str, int | None] | None:
         """Return the id of the experiment whose users decide, and the phase that lasts."""
@@ -142,7 +140,7 @@ def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Evi
 
 
 def _decide(
-    ctx: ReconcileContext, version: VersionObject, experiment: ExperimentStatus, days: float
+    ctx: Context, version: VersionObject, experiment: ExperimentStatus, days: float
 ) -> experiment_record.Finding:
     """Return the decision on the collector's answer, or why there is none."""
     reading, champion = ctx.observed.experiment, ctx.champion
@@ -183,7 +181,7 @@ def _decide(
     return dataclasses.replace(found, counted_until=_counted_until(ctx, watermark))
 
 
-def _counted_until(ctx: ReconcileContext, watermark: float) -> datetime.datetime:
+def _counted_until(ctx: Context, watermark: float) -> datetime.datetime:
     """Return a watermark as a time, at most now: clocks may differ, and an answer may be wrong."""
     seconds = min(max(0.0, watermark), ctx.now.timestamp())
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
@@ -213,7 +211,7 @@ def measured(experiment: ExperimentStatus, champion: str) -> ExperimentPhase | N
     return found[-1] if found else None
 
 
-def _days(ctx: ReconcileContext, experiment: ExperimentStatus) -> float:
+def _days(ctx: Context, experiment: ExperimentStatus) -> float:
     phase = measured(experiment, ctx.champion.name) if ctx.champion is not None else None
     return user_assignment.measured(phase, ctx.time) / _DAY if phase is not None else 0.0
 

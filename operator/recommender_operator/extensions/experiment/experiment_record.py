@@ -21,7 +21,8 @@ from recommender_operator.api.version_experiment import (
     SegmentComparison,
     SegmentInteraction,
 )
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome
+from recommender_operator.experiments import horizon
 from recommender_operator.experiments.comparison_texts import (
     differing,
     lasting,
@@ -31,7 +32,6 @@ from recommender_operator.experiments.comparison_texts import (
 from recommender_operator.experiments.decision import Decision, Kind
 from recommender_operator.experiments.estimates import Comparison
 from recommender_operator.experiments.extra_arm_tests import Arm
-from recommender_operator.experiments.horizon import Outcome
 from recommender_operator.experiments.novelty import Novelty
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.experiments.segment_effects import Report, Segment
@@ -60,7 +60,7 @@ class Finding:
     days: float = 0.0
 
 
-def note(ctx: ReconcileContext, name: str, found: Finding) -> ExperimentStatus:
+def note(ctx: Context, out: Outcome, name: str, found: Finding) -> ExperimentStatus:
     """Record a finding, at most once per EVERY unless the verdict changes; return the record."""
     before = ctx.versions[name].status.experiment
     assert before is not None, "there is an experiment"
@@ -82,14 +82,14 @@ def note(ctx: ReconcileContext, name: str, found: Finding) -> ExperimentStatus:
     gone = [arm for arm in after.arms if arm.version in withdrawn(after) - withdrawn(before)]
     for arm in gone:
         # Their users return to the champion before anything else is written.
-        ctx.route_first()
-        extra_arms.warn(ctx, name, arm.version, arm.withdrawn)
+        out.route_first()
+        extra_arms.warn(out, name, arm.version, arm.withdrawn)
     if after.verdict != before.verdict or after.final != before.final:
-        _tell(ctx, name, after)
+        _tell(out, name, after)
     elif not gone and before.judged_at is not None and ctx.time - before.judged_at < EVERY:
         # The numbers of the last write are shown until the next one.
         return before
-    ctx.change(name, experiment=after)
+    out.change(name, experiment=after)
     return after
 
 
@@ -98,18 +98,18 @@ def withdrawn(record: ExperimentStatus) -> set[str]:
     return {arm.version for arm in record.arms if arm.withdrawn}
 
 
-def _tell(ctx: ReconcileContext, name: str, record: ExperimentStatus) -> None:
+def _tell(out: Outcome, name: str, record: ExperimentStatus) -> None:
     """Report a new verdict in an Event; a rollback has its own."""
     message = f"{name}: experiment {record.id}: {record.verdict}: {record.message}"
     match record.verdict:
         case Kind.PROMOTE:
-            ctx.info(Reason.EXPERIMENT_WON, message, version=name)
+            out.info(Reason.EXPERIMENT_WON, message, version=name)
         case Kind.INCONCLUSIVE:
-            ctx.warn(Reason.EXPERIMENT_INCONCLUSIVE, message, version=name)
+            out.warn(Reason.EXPERIMENT_INCONCLUSIVE, message, version=name)
         case Kind.BLOCKED:
-            ctx.warn(Reason.EXPERIMENT_BLOCKED, message, version=name)
+            out.warn(Reason.EXPERIMENT_BLOCKED, message, version=name)
         case "Error":
-            ctx.warn(Reason.EXPERIMENT_ERROR, message, version=name)
+            out.warn(Reason.EXPERIMENT_ERROR, message, version=name)
 
 
 def _numbers(
@@ -180,7 +180,7 @@ def _result(seen: Arm) -> str:
         return ""
     if seen.passed:
         return "Ahead" if seen.ahead else "Passed"
-    return "Worse" if seen.outcome is Outcome.WORSE else "Undecided"
+    return "Worse" if seen.outcome is horizon.Outcome.WORSE else "Undecided"
 
 
 def _by_segment(plan: ExperimentSpec, seen: Report) -> dict[str, object]:

@@ -15,8 +15,8 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import ExperimentSpec
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.api.version_experiment import ArmStatus, ExperimentStatus
+from recommender_operator.context import Context, Outcome
 from recommender_operator.context.extension import Extension
-from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import auxiliary_deployments
 
@@ -26,19 +26,19 @@ MAX_REASON = 1024
 
 
 def begin(
-    ctx: ReconcileContext, candidate: VersionObject, plan: ExperimentSpec
+    ctx: Context, out: Outcome, candidate: VersionObject, plan: ExperimentSpec
 ) -> tuple[ArmStatus, ...]:
     """Return the further versions of an experiment that begins; one that cannot serve is out."""
     found = []
     for arm in plan.arms:
         if (why := _obstacle(ctx, arm.version, candidate)) is not None:
-            found.append(_left_out(ctx, candidate.name, ArmStatus(version=arm.version), why))
+            found.append(_left_out(out, candidate.name, ArmStatus(version=arm.version), why))
         else:
             found.append(ArmStatus(version=arm.version, unready_since=ctx.time))
     return tuple(found)
 
 
-def _obstacle(ctx: ReconcileContext, name: str, candidate: VersionObject) -> str | None:
+def _obstacle(ctx: Context, name: str, candidate: VersionObject) -> str | None:
     """Return why a version cannot be compared; None if it can."""
     version = ctx.versions.get(name)
     if version is None:
@@ -55,17 +55,17 @@ def _obstacle(ctx: ReconcileContext, name: str, candidate: VersionObject) -> str
 class ExtraArms(Extension):
     """The further versions of an experiment, which serve beside the candidate."""
 
-    def deployments(self, ctx: ReconcileContext) -> tuple[EnsureService, ...]:
+    def deployments(self, ctx: Context) -> tuple[EnsureService, ...]:
         """Return the versions that still take part; the rollout can go on without each."""
         names = further(ctx.candidate)
         return tuple(EnsureService(version=n, optional=True) for n in names if n in ctx.versions)
 
-    def spares(self, ctx: ReconcileContext) -> Iterable[str]:
+    def spares(self, ctx: Context) -> Iterable[str]:
         """Return the versions that the spec names, which may have ended long ago."""
         wanted = ctx.spec.experiment
         return () if wanted is None else tuple(arm.version for arm in wanted.arms)
 
-    def prepare(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+    def prepare(self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool) -> bool:
         """Note which further versions are ready; one that is not in time is left out.
 
         A rollout that is `frozen` waits without a limit. Return whether the pass ends with that:
@@ -75,50 +75,54 @@ class ExtraArms(Extension):
         if experiment is None or not experiment.arms:
             return False
         gone = any(_is_gone(ctx, arm) for arm in experiment.arms)
-        arms = tuple(_followed(ctx, version.name, arm, frozen=frozen) for arm in experiment.arms)
-        ctx.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
+        arms = tuple(
+            _followed(ctx, out, version.name, arm, frozen=frozen) for arm in experiment.arms
+        )
+        out.change(version.name, experiment=experiment.model_copy(update={"arms": arms}))
         if gone:
-            ctx.route_first()
-            ctx.requeue(_ROUTE)
+            out.route_first()
+            out.requeue(_ROUTE)
         return gone
 
     def delay(
-        self, ctx: ReconcileContext, version: VersionObject, weight: int
+        self, ctx: Context, version: VersionObject, weight: int
     ) -> datetime.timedelta | None:
         """Let the first step wait for a further version."""
         experiment = ctx.versions[version.name].status.experiment
         waits = experiment is not None and any(map(_is_awaited, experiment.arms))
         return _POLL if waits and version.status.weight == 0 else None
 
-    def describe(self, ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
+    def describe(self, ctx: Context, candidate: VersionObject, text: str) -> str:
         """Return the text, extended by the state of the further versions."""
         return text + described(candidate.status.experiment, candidate.status.weight)
 
 
-def _is_gone(ctx: ReconcileContext, arm: ArmStatus) -> bool:
+def _is_gone(ctx: Context, arm: ArmStatus) -> bool:
     return not arm.withdrawn and arm.version not in ctx.versions
 
 
-def _followed(ctx: ReconcileContext, candidate: str, arm: ArmStatus, *, frozen: bool) -> ArmStatus:
+def _followed(
+    ctx: Context, out: Outcome, candidate: str, arm: ArmStatus, *, frozen: bool
+) -> ArmStatus:
     if arm.withdrawn:
         return arm
     if _is_gone(ctx, arm):
-        return _left_out(ctx, candidate, arm, "it was deleted")
+        return _left_out(out, candidate, arm, "it was deleted")
     if arm.unready_since is None:
         return arm
     if ctx.is_ready(arm.version):
         return arm.model_copy(update={"unready_since": None})
     if frozen:
         return arm
-    since, why = auxiliary_deployments.wait(ctx, arm.version, arm.unready_since)
+    since, why = auxiliary_deployments.wait(ctx, out, arm.version, arm.unready_since)
     if not why:
         return arm.model_copy(update={"unready_since": since})
-    return _left_out(ctx, candidate, arm, why)
+    return _left_out(out, candidate, arm, why)
 
 
-def _left_out(ctx: ReconcileContext, candidate: str, arm: ArmStatus, why: str) -> ArmStatus:
-    warn(ctx, candidate, arm.version, why)
-    return withdrawn(arm, why, ctx.now).model_copy(update={"unready_since": None})
+def _left_out(out: Outcome, candidate: str, arm: ArmStatus, why: str) -> ArmStatus:
+    warn(out, candidate, arm.version, why)
+    return withdrawn(arm, why, out.now).model_copy(update={"unready_since": None})
 
 
 def withdrawn(arm: ArmStatus, why: str, at: datetime.datetime) -> ArmStatus:
@@ -160,7 +164,7 @@ def described(experiment: ExperimentStatus | None, weight: int) -> str:
     return f", and {', '.join(own)} as many" + (" each" if own[1:] else "")
 
 
-def warn(ctx: ReconcileContext, candidate: str, version: str, why: str) -> None:
+def warn(out: Outcome, candidate: str, version: str, why: str) -> None:
     """Report that a version takes no part any more."""
     message = f"{version} is no arm of the experiment of {candidate}: {why}"
-    ctx.warn(Reason.ARM_WITHDRAWN, message, version=candidate)
+    out.warn(Reason.ARM_WITHDRAWN, message, version=candidate)

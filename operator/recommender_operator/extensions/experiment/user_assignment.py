@@ -26,15 +26,16 @@ from recommender_operator.api.version_experiment import (
     ExperimentPhase,
     ExperimentStatus,
 )
-from recommender_operator.context import routing
-from recommender_operator.context.reconcile_context import ReconcileContext
+from recommender_operator.context import Context, Outcome, routing
 from recommender_operator.extensions.experiment import extra_arms
 from recommender_operator.observed import VersionObject
 from recommender_operator.resources.assignment_header import Assignment, Further, Group
 from recommender_operator.rollout import collected_moments
 
 
-def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> ExperimentStatus | None:
+def begin(
+    ctx: Context, out: Outcome, version: VersionObject, rollout: int
+) -> ExperimentStatus | None:
     """Return the experiment of a rollout; None if the spec has none, or there is no champion.
 
     A recalibrated version runs none: its lists are those of the champion, so no metric of users
@@ -48,7 +49,7 @@ def begin(ctx: ReconcileContext, version: VersionObject, rollout: int) -> Experi
     gateway = ctx.spec.rollout.traffic is TrafficMode.GATEWAY
     if plan is None or ctx.champion is None or not gateway or version.spec.recalibration:
         return None
-    arms = extra_arms.begin(ctx, version, plan)
+    arms = extra_arms.begin(ctx, out, version, plan)
     return ExperimentStatus(id=collected_moments.id_of(version.uid, rollout), plan=plan, arms=arms)
 
 
@@ -71,7 +72,7 @@ def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
     return plan.model_copy(update={"segments": found})
 
 
-def assign_users(ctx: ReconcileContext) -> None:
+def assign_users(ctx: Context, out: Outcome) -> None:
     """Begin and end phases with the decided split."""
     candidate, weights = ctx.candidate, ctx.desired_weights
     for version in list(ctx.versions.values()):
@@ -86,7 +87,7 @@ def assign_users(ctx: ReconcileContext) -> None:
         phases = _phases(experiment.phases, share, stable, arms, ctx.time)
         if phases != experiment.phases:
             changed = experiment.model_copy(update={"phases": phases})
-            ctx.change(version.name, experiment=changed)
+            out.change(version.name, experiment=changed)
 
 
 def _phases(

@@ -11,8 +11,8 @@ import datetime
 from recommender_contract.events import HELD, OTHERS
 from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
+from recommender_operator.context import Context, Outcome
 from recommender_operator.context.extension import Extension
-from recommender_operator.context.reconcile_context import ReconcileContext
 from recommender_operator.experiments.estimates import MIN_CONTRIBUTORS, MIN_USERS, Comparison
 from recommender_operator.experiments.plan import Phase
 from recommender_operator.extensions.holdout import holdout_effect as gaining
@@ -50,21 +50,21 @@ def _between(age: datetime.timedelta) -> datetime.timedelta:
 class Holdout(Extension):
     """The measure of the holdout."""
 
-    def monitor(self, ctx: ReconcileContext) -> None:
+    def settle(self, ctx: Context, out: Outcome) -> None:
         """Record what the measure says, if it is time."""
         before, id_ = ctx.status.holdout, holdout_users.measure(ctx.model)
         if id_ is None:
             if before is not None:
-                ctx.set_status(holdout=None)
+                out.set_status(holdout=None)
             return
         if before is None or before.id != id_:
             before = HoldoutStatus(id=id_, since=ctx.now)
         if wait := after(before, id_, ctx.now):
-            ctx.requeue(wait)
+            out.requeue(wait)
             return
         found = _read(ctx, before)
-        ctx.requeue(min(AGAIN, after(found, id_, ctx.now) or AGAIN))
-        ctx.set_status(holdout=found)
+        out.requeue(min(AGAIN, after(found, id_, ctx.now) or AGAIN))
+        out.set_status(holdout=found)
 
     def measured(self, model: ModelObject, now: datetime.datetime | None) -> str | None:
         """Return the id of the measure; None if its numbers are new enough at `now`."""
@@ -73,7 +73,7 @@ class Holdout(Extension):
         return id_ if is_late else None
 
 
-def _read(ctx: ReconcileContext, before: HoldoutStatus) -> HoldoutStatus:
+def _read(ctx: Context, before: HoldoutStatus) -> HoldoutStatus:
     """Return the collector's numbers; the former ones stay if it has none of use."""
     reading = ctx.observed.holdout
     if reading is None:  # it was not time when the pass began
@@ -112,7 +112,7 @@ def _at(seconds: float) -> datetime.datetime:
     return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=seconds)
 
 
-def _mode(ctx: ReconcileContext) -> str:
+def _mode(ctx: Context) -> str:
     """Return the difference in Knative mode, where only the newest revision has pods to change."""
     if ctx.spec.rollout.traffic is not TrafficMode.KNATIVE or ctx.candidate is None:
         return ""

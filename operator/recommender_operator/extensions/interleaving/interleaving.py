@@ -20,14 +20,12 @@ from recommender_operator.api.version_interleaving import (
     UNDECIDED,
     InterleavingStatus,
 )
-from recommender_operator.context import pre_traffic
+from recommender_operator.context import Context, Outcome, pre_traffic
 from recommender_operator.context.extension import Extension
-from recommender_operator.context.reconcile_context import ReconcileContext
-from recommender_operator.context.rollout_state import RolloutState
 from recommender_operator.extensions.interleaving import interleaving_headers
 from recommender_operator.extensions.interleaving.interleaving_preference import (
     COMPONENTS,
-    Outcome,
+    InterleavingVerdict,
     Preference,
     preference,
 )
@@ -48,7 +46,7 @@ _REWRITTEN = datetime.timedelta(seconds=5)
 _NO_ROOM = (
     "the collector has no room for it, so nobody is counted: it keeps four experiments of a model"
 )
-_PASSES = (Outcome.PREFERRED, Outcome.NOT_WORSE)
+_PASSES = (InterleavingVerdict.PREFERRED, InterleavingVerdict.NOT_WORSE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,7 +79,7 @@ def interleaves(rollout: RolloutSpec, version: VersionObject) -> bool:
 class Interleaving(Extension):
     """The phase with mixed lists."""
 
-    def route(self, state: RolloutState, found: Routing, weights: Mapping[str, int]) -> Routing:
+    def route(self, ctx: Context, found: Routing, weights: Mapping[str, int]) -> Routing:
         """Return the routing with mixed lists, if the services of this release allow them.
 
         A champion of an earlier release mixes nothing. Lists are not mixed with those of a
@@ -91,23 +89,23 @@ class Interleaving(Extension):
         nobody, and clicks on their items would count for the version that gave these items before,
         which is mostly the champion.
         """
-        version = pre_traffic.candidate(state, weights)
+        version = pre_traffic.candidate(ctx, weights)
         record = version.status.interleaving if version is not None else None
         if version is None or record is None or record.ended_at is not None:
             return found
-        if not interleaves(state.spec.rollout, version):
+        if not interleaves(ctx.spec.rollout, version):
             return found
         header = interleaving_headers.header(record.id, version.name, record.plan.percent)
-        is_current = pre_traffic.answers_lists(state)
+        is_current = pre_traffic.answers_lists(ctx)
         if record.runs:
-            is_mixed = is_current and state.standby is None
+            is_mixed = is_current and ctx.standby is None
             return Routing(interleaving=header if is_mixed else interleaving_headers.alone(header))
-        is_current = is_current and pre_traffic.is_current(state, state.champion)
-        if not is_current or pre_traffic.is_held(state):
+        is_current = is_current and pre_traffic.is_current(ctx, ctx.champion)
+        if not is_current or pre_traffic.is_held(ctx):
             return found
         return Routing(interleaving=header)
 
-    def protect(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> None:
+    def protect(self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool) -> None:
         """End a phase whose lists cannot be mixed, whatever else happens in this pass.
 
         A candidate that is not ready is not judged, and its own deadline may be a day.
@@ -121,20 +119,20 @@ class Interleaving(Extension):
             message = (
                 "a standby answers without the settings of this release, and may report no lists"
             )
-            _give_up(ctx, version, record, message)
+            _give_up(ctx, out, version, record, message)
         elif pre_traffic.answers_lists(ctx):
-            _change(ctx, version.name, record, unmixed_since=None)
+            _change(out, version.name, record, unmixed_since=None)
         elif not frozen:
             since = record.unmixed_since or ctx.time
-            _change(ctx, version.name, record, unmixed_since=since)
-            if ctx.due(since, GRACE, _REWRITTEN):
+            _change(out, version.name, record, unmixed_since=since)
+            if out.due(since, GRACE, _REWRITTEN):
                 message = (
                     f"{version.name} was not ready with the settings of this release for "
                     f"{GRACE.total_seconds():.0f} s, so no list was mixed"
                 )
-                _give_up(ctx, version, record, message)
+                _give_up(ctx, out, version, record, message)
 
-    def begin(self, ctx: ReconcileContext, version: VersionObject) -> bool:
+    def begin(self, ctx: Context, out: Outcome, version: VersionObject) -> bool:
         """Begin once the data plane reports the route; return False if there is nothing to begin.
 
         The plan is that of the start, so that nobody can change it once there are results.
@@ -146,21 +144,21 @@ class Interleaving(Extension):
         if record is None:
             id_ = id_of(version.uid, version.status.rollout, "mixed")
             record = InterleavingStatus(id=id_, plan=wanted, waiting_since=ctx.time)
-            ctx.change(version.name, interleaving=record)
-            ctx.requeue(_ROUTE)
+            out.change(version.name, interleaving=record)
+            out.requeue(_ROUTE)
         elif not ctx.desired_routing.interleaving:  # a service of an earlier release comes anew
-            return _awaits(ctx, version, record)
+            return _awaits(ctx, out, version, record)
         elif not ctx.route_agrees:
-            ctx.requeue(_ROUTE)
+            out.requeue(_ROUTE)
         else:
-            _change(ctx, version.name, record, started_at=ctx.time)
+            _change(out, version.name, record, started_at=ctx.time)
             message = (
                 f"{record.plan.percent} % of the users get lists that mix items of {version.name} "
                 "and the champion"
             )
-            ctx.info(Reason.ROLLING_OUT, message, version=version.name)
-            ctx.due(ctx.time, datetime.timedelta(seconds=record.plan.seconds), steps.interval(ctx))
-            ctx.requeue(steps.interval(ctx))
+            out.info(Reason.ROLLING_OUT, message, version=version.name)
+            out.due(ctx.time, datetime.timedelta(seconds=record.plan.seconds), steps.interval(ctx))
+            out.requeue(steps.interval(ctx))
         return True
 
     def runs(self, version: VersionObject) -> bool:
@@ -168,35 +166,37 @@ class Interleaving(Extension):
         record = version.status.interleaving
         return record is not None and record.runs and steps.current(version.status) is None
 
-    def evaluate(self, ctx: ReconcileContext, version: VersionObject, *, frozen: bool) -> bool:
+    def evaluate(
+        self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool
+    ) -> bool:
         """Judge what users clicked; return whether it is over and the steps follow."""
-        ctx.requeue(steps.interval(ctx))
+        out.requeue(steps.interval(ctx))
         record = version.status.interleaving
         assert record is not None, "it runs"
         if not interleaves(ctx.spec.rollout, version):
             if not frozen:
                 ended = record.ended(ctx.time, "the spec does not ask for mixed lists any more")
-                ctx.change(version.name, interleaving=ended)
+                out.change(version.name, interleaving=ended)
             return not frozen
         found = _judged(ctx, record)
         # Time stands still while frozen.
-        late = "" if frozen or found.verdict in _PASSES else _late(ctx, record, found)
+        late = "" if frozen or found.verdict in _PASSES else _late(ctx, out, record, found)
         ends = bool(late) or (not frozen and found.verdict in _PASSES)
-        if late and found.verdict != Outcome.WORSE:
+        if late and found.verdict != InterleavingVerdict.WORSE:
             words = f"{late}: {found.message}"
             found = dataclasses.replace(found, verdict=UNDECIDED, message=words)
-        is_over = ends or found.verdict == Outcome.WORSE
-        is_written = _note(ctx, version.name, record, found, is_over=is_over)
-        if found.verdict == Outcome.WORSE:
+        is_over = ends or found.verdict == InterleavingVerdict.WORSE
+        is_written = _note(ctx, out, version.name, record, found, is_over=is_over)
+        if found.verdict == InterleavingVerdict.WORSE:
             message = f"users prefer the champion in mixed lists: {found.message}"
-            steps.roll_back(ctx, version, Reason.INTERLEAVING_LOST, message)
+            steps.roll_back(out, version, Reason.INTERLEAVING_LOST, message)
             return False
         if is_written:
             reason = Reason.EXPERIMENT_ERROR if found.verdict == ERROR else Reason.MEASURING
             message = f"mixed lists: {found.verdict}: {found.message}"
-            ctx.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+            out.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
         if is_over:
-            _tell_end(ctx, version, found)
+            _tell_end(out, version, found)
         return is_over
 
     def has_evidence(self, version: VersionObject) -> bool:
@@ -220,7 +220,7 @@ class Interleaving(Extension):
                 return found.id, None
         return None
 
-    def describe(self, ctx: ReconcileContext, candidate: VersionObject, text: str) -> str:
+    def describe(self, ctx: Context, candidate: VersionObject, text: str) -> str:
         """Return the text, replaced or extended by the state of the mixed lists."""
         record, header = candidate.status.interleaving, ctx.desired_routing.interleaving
         if record is None or record.ended_at is not None:
@@ -239,48 +239,50 @@ class Interleaving(Extension):
         )
 
 
-def _awaits(ctx: ReconcileContext, version: VersionObject, record: InterleavingStatus) -> bool:
+def _awaits(
+    ctx: Context, out: Outcome, version: VersionObject, record: InterleavingStatus
+) -> bool:
     """Wait for a service; return False once it took so long that the steps follow.
 
     It may never come, for example while a policy of the cluster refuses it.
     """
-    if ctx.due(record.waiting_since, GRACE, _REWRITTEN):
+    if out.due(record.waiting_since, GRACE, _REWRITTEN):
         message = (
             f"the service of {_awaited(ctx)} did not come with the settings of this "
             f"release within {GRACE.total_seconds():.0f} s"
         )
-        _give_up(ctx, version, record, message)
+        _give_up(ctx, out, version, record, message)
         return False
-    ctx.requeue(_REWRITTEN)
+    out.requeue(_REWRITTEN)
     return True
 
 
 def _give_up(
-    ctx: ReconcileContext, version: VersionObject, record: InterleavingStatus, message: str
+    ctx: Context, out: Outcome, version: VersionObject, record: InterleavingStatus, message: str
 ) -> None:
     """End the phase without an answer."""
     found = _Finding(verdict=UNDECIDED, message=message)
-    _note(ctx, version.name, record, found, is_over=True)
-    _tell_end(ctx, version, found)
+    _note(ctx, out, version.name, record, found, is_over=True)
+    _tell_end(out, version, found)
 
 
-def _tell_end(ctx: ReconcileContext, version: VersionObject, found: _Finding) -> None:
+def _tell_end(out: Outcome, version: VersionObject, found: _Finding) -> None:
     reason = Reason.PASSED if found.verdict in _PASSES else Reason.INCONCLUSIVE
     message = f"{version.name} goes on to its steps: {found.verdict} in mixed lists: "
-    ctx.info(reason, message + found.message, version=version.name)
+    out.info(reason, message + found.message, version=version.name)
 
 
-def _late(ctx: ReconcileContext, record: InterleavingStatus, found: _Finding) -> str:
+def _late(ctx: Context, out: Outcome, record: InterleavingStatus, found: _Finding) -> str:
     """Return why the phase ends without an answer; empty if it goes on."""
     since, every = record.started_at or ctx.time, steps.interval(ctx)
-    if ctx.due(since, datetime.timedelta(seconds=record.plan.seconds), every):
+    if out.due(since, datetime.timedelta(seconds=record.plan.seconds), every):
         return f"no answer within {record.plan.seconds} s"
-    if found.is_mute and ctx.due(record.answered_at or since, GRACE, every):
+    if found.is_mute and out.due(record.answered_at or since, GRACE, every):
         return f"no number for {GRACE.total_seconds():.0f} s"
     return ""
 
 
-def _judged(ctx: ReconcileContext, record: InterleavingStatus) -> _Finding:
+def _judged(ctx: Context, record: InterleavingStatus) -> _Finding:
     """Return the result by the collector's answer, or why there is none."""
     reading = ctx.observed.experiment
     if reading is None or reading.error:
@@ -291,14 +293,16 @@ def _judged(ctx: ReconcileContext, record: InterleavingStatus) -> _Finding:
         lag = lag_of(ctx, collected_moments.watermark(reading.body))
         if counted is None:
             is_full = bool(reading.body.get("ignored"))
-            nobody = _Finding(verdict=Outcome.KEEP_RUNNING, message="no user was counted yet")
+            nobody = _Finding(
+                verdict=InterleavingVerdict.KEEP_RUNNING, message="no user was counted yet"
+            )
             return _Finding(verdict=ERROR, message=_NO_ROOM) if is_full else nobody
         plan = record.plan
         seen = preference(counted, alpha=plan.alpha, enough=plan.users)
     except (ValueError, ArithmeticError) as problem:
         error = f"the collector's answer is not valid: {problem}"
         return _Finding(verdict=ERROR, message=error)
-    if lag and seen.outcome is not Outcome.WORSE:
+    if lag and seen.outcome is not InterleavingVerdict.WORSE:
         # Older events can prove a loss, but the newest ones are missing for anything else.
         return _Finding(verdict=ERROR, message=lag, seen=seen)
     return _Finding(verdict=seen.outcome, message=_words(seen, plan.users), seen=seen)
@@ -315,7 +319,8 @@ def _words(seen: Preference, enough: int) -> str:
 
 
 def _note(
-    ctx: ReconcileContext,
+    ctx: Context,
+    out: Outcome,
     name: str,
     record: InterleavingStatus,
     found: _Finding,
@@ -343,7 +348,7 @@ def _note(
             "high": seen.high,
         }
     _change(
-        ctx,
+        out,
         name,
         record,
         verdict=str(found.verdict),
@@ -356,24 +361,22 @@ def _note(
     return True
 
 
-def _change(
-    ctx: ReconcileContext, name: str, record: InterleavingStatus, **values: object
-) -> None:
-    ctx.change(name, interleaving=record.model_copy(update=values))
+def _change(out: Outcome, name: str, record: InterleavingStatus, **values: object) -> None:
+    out.change(name, interleaving=record.model_copy(update=values))
 
 
-def _awaited(state: RolloutState) -> str:
+def _awaited(ctx: Context) -> str:
     """Return the version without whose service no lists can be mixed; empty if it is there."""
-    candidate, champion = state.candidate, state.champion
-    if candidate is not None and not pre_traffic.answers_lists(state):
+    candidate, champion = ctx.candidate, ctx.champion
+    if candidate is not None and not pre_traffic.answers_lists(ctx):
         return candidate.name
-    is_there = champion is None or pre_traffic.is_current(state, champion)
+    is_there = champion is None or pre_traffic.is_current(ctx, champion)
     return champion.name if champion is not None and not is_there else ""
 
 
-def _standby_tells_nothing(state: RolloutState) -> bool:
+def _standby_tells_nothing(ctx: Context) -> bool:
     """Return whether a standby answers that may not report its lists as those of nobody.
 
     A rollout does not deploy it again, so it may have the settings of an earlier release.
     """
-    return state.standby is not None and not pre_traffic.is_current(state, state.standby)
+    return ctx.standby is not None and not pre_traffic.is_current(ctx, ctx.standby)

@@ -23,7 +23,7 @@ from recommender_operator.experiments.estimates import MIN_CONTRIBUTORS, MIN_USE
 COMPONENTS = ("ahead", "behind", "clicked")
 
 
-class Outcome(enum.StrEnum):
+class InterleavingVerdict(enum.StrEnum):
     PREFERRED = "Preferred"
     NOT_WORSE = "NotWorse"
     WORSE = "Worse"
@@ -34,7 +34,7 @@ class Outcome(enum.StrEnum):
 class Preference:
     """The mean over the users with a click: -1 (all on the champion's items) to 1."""
 
-    outcome: Outcome
+    outcome: InterleavingVerdict
     users: int  # who were shown a mixed list
     clicked: int  # of them, those with a click on an item that one version gave
     value: float | None = None
@@ -56,7 +56,7 @@ def preference(found: Moments, *, alpha: float, enough: int) -> Preference:
     if clicked != int(clicked) or clicked > found.users or ahead + behind > clicked + 1e-6:
         raise ValueError(f"clicked: {clicked:g} of {found.users} users is impossible")
     count = int(clicked)
-    seen = Preference(outcome=Outcome.KEEP_RUNNING, users=found.users, clicked=count)
+    seen = Preference(outcome=InterleavingVerdict.KEEP_RUNNING, users=found.users, clicked=count)
     if count < 2:
         return seen
     mean = (ahead - behind) / count
@@ -70,9 +70,11 @@ def preference(found: Moments, *, alpha: float, enough: int) -> Preference:
     half = confidence_sequences.multiplier(count, alpha) * math.sqrt(variance / count)
     low, high = max(-1.0, mean - half), min(1.0, mean + half)
     if high < 0:
-        outcome = Outcome.WORSE
+        outcome = InterleavingVerdict.WORSE
     elif low > 0:
-        outcome = Outcome.PREFERRED
+        outcome = InterleavingVerdict.PREFERRED
     else:
-        outcome = Outcome.NOT_WORSE if count >= enough else Outcome.KEEP_RUNNING
+        outcome = (
+            InterleavingVerdict.NOT_WORSE if count >= enough else InterleavingVerdict.KEEP_RUNNING
+        )
     return dataclasses.replace(seen, outcome=outcome, low=low, high=high)

@@ -18,7 +18,7 @@ from recommender_contract.events import Kind
 from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.extensions.interleaving.interleaving_preference import (
     COMPONENTS,
-    Outcome,
+    InterleavingVerdict,
     preference,
 )
 from recommender_serving.domain.team_draft import Scored, team_draft
@@ -97,7 +97,7 @@ def test_false_decisions_stay_within_the_level_however_often_one_looks(alone: fl
     """
     each = users(400, alone=alone)
     pool = np.concatenate([each, each[:, :, [1, 0, 2]]])
-    rng, false = np.random.default_rng(7), dict.fromkeys(Outcome, 0)
+    rng, false = np.random.default_rng(7), dict.fromkeys(InterleavingVerdict, 0)
     for _ in range(300):
         drawn, begins = rng.integers(len(pool), size=800), rng.integers(DAYS, size=800)
         decided = set()
@@ -109,5 +109,5 @@ def test_false_decisions_stay_within_the_level_however_often_one_looks(alone: fl
         for outcome in decided:
             false[outcome] += 1
     most = 300 * (0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5)
-    assert 0 < false[Outcome.WORSE] <= most
-    assert 0 < false[Outcome.PREFERRED] <= most
+    assert 0 < false[InterleavingVerdict.WORSE] <= most
+    assert 0 < false[InterleavingVerdict.PREFERRED] <= most

@@ -11,7 +11,7 @@ from scipy import stats
 from recommender_operator.experiments.arm_moments import Moments
 from recommender_operator.experiments.confidence_sequences import multiplier
 from recommender_operator.extensions.interleaving.interleaving_preference import (
-    Outcome,
+    InterleavingVerdict,
     Preference,
     preference,
 )
@@ -58,7 +58,10 @@ def test_who_is_preferred_is_the_other_one_if_the_versions_change_places(
 ) -> None:
     scores = np.clip(np.random.default_rng(seed).normal(shift, 0.5, users), -1, 1)
     one, other = judged(scores, enough=500), judged(-scores, enough=500)
-    swapped = {Outcome.PREFERRED: Outcome.WORSE, Outcome.WORSE: Outcome.PREFERRED}
+    swapped = {
+        InterleavingVerdict.PREFERRED: InterleavingVerdict.WORSE,
+        InterleavingVerdict.WORSE: InterleavingVerdict.PREFERRED,
+    }
     assert other.outcome == swapped.get(one.outcome, one.outcome)
 
 
@@ -88,7 +91,7 @@ def test_without_a_preference_a_candidate_is_seldom_rolled_back_however_often_on
     for _ in range(150):
         scores = users(rng, 2000)  # type: ignore[operator]
         looks = (judged(scores[:count], enough=10**6) for count in range(200, 2001, 200))
-        worse += any(found.outcome is Outcome.WORSE for found in looks)
+        worse += any(found.outcome is InterleavingVerdict.WORSE for found in looks)
     assert worse / 150 <= 0.05 + 2 * (0.05 * 0.95 / 150) ** 0.5
 
 
@@ -110,16 +113,16 @@ def test_a_clear_preference_is_found_before_the_stated_number_of_users() -> None
     rng = np.random.default_rng(1)
     scores = np.where(rng.random(800) < 0.6, 1.0, -1.0)
     found = judged(scores)
-    assert found.outcome is Outcome.PREFERRED
+    assert found.outcome is InterleavingVerdict.PREFERRED
     assert found.low is not None
     assert found.low > 0
-    assert judged(-scores).outcome is Outcome.WORSE
+    assert judged(-scores).outcome is InterleavingVerdict.WORSE
 
 
 def test_a_candidate_that_is_not_worse_passes_at_the_stated_number_of_users() -> None:
     scores = np.tile([1.0, -1.0], 600)
-    assert judged(scores[:998]).outcome is Outcome.KEEP_RUNNING
-    assert judged(scores[:1000]).outcome is Outcome.NOT_WORSE
+    assert judged(scores[:998]).outcome is InterleavingVerdict.KEEP_RUNNING
+    assert judged(scores[:1000]).outcome is InterleavingVerdict.NOT_WORSE
 
 
 @pytest.mark.parametrize(
@@ -131,13 +134,13 @@ def test_a_candidate_that_is_not_worse_passes_at_the_stated_number_of_users() ->
 )  # fmt: skip
 def test_of_few_users_with_a_preference_nothing_is_said(scores: np.ndarray) -> None:
     found = judged(scores)
-    assert found.outcome is Outcome.KEEP_RUNNING
+    assert found.outcome is InterleavingVerdict.KEEP_RUNNING
     assert (found.low, found.high) == (None, None)
 
 
 def test_users_who_all_prefer_the_same_version_decide() -> None:
     found = judged(-np.ones(200))
-    assert (found.outcome, found.low, found.high) == (Outcome.WORSE, -1, -1)
+    assert (found.outcome, found.low, found.high) == (InterleavingVerdict.WORSE, -1, -1)
 
 
 @pytest.mark.parametrize(
