@@ -132,22 +132,28 @@ def fill_scratch(world: World, version: str) -> str:
 def refused(pods: Sequence[Any]) -> Iterator[None]:
     """Refuse the requests of the Gateway to pods, as a policy does that leaves it out.
 
-    It refuses connections from this machine, where the local cluster's Gateway is a process: open
+    They refuse connections from this machine, where the local cluster's Gateway is a process: open
     ones break. The operator in its pod still reads the pods' counters. The kubelet's probes are
     refused too, which it bears for READY_FAILURES seconds before the pods are unready.
+
+    The rules are in the pods' own network namespaces: the network policies of this machine put
+    theirs before any other at each change of a policy.
     """
-    rules = [
-        (
-            "OUTPUT", "--destination", str(pod.status.pod_ip), "--protocol", "tcp",
-            "--destination-port", str(HTTP_PORT), "--jump", "REJECT",
-            "--reject-with", "tcp-reset",
-        )
-        for pod in pods
-    ]  # fmt: skip
     with contextlib.ExitStack() as undo:
-        for rule in rules:
-            install.run("iptables", "--wait", "--insert", *rule)
-            undo.callback(install.run, "iptables", "--wait", "--delete", *rule)
+        for pod in pods:
+            process = main_process(pod.status.container_statuses[0].container_id)
+            routes = json.loads(install.run("ip", "-json", "route", "get", pod.status.pod_ip))
+            rule = (
+                "INPUT", "--source", routes[0]["prefsrc"], "--protocol", "tcp",
+                "--destination-port", str(HTTP_PORT), "--jump", "REJECT",
+                "--reject-with", "tcp-reset",
+            )  # fmt: skip
+            # Open, so that it lasts until the rule is gone, even if the pod ends before.
+            network = undo.enter_context(pathlib.Path(f"/proc/{process}/ns/net").open("rb"))
+            path = f"/proc/{os.getpid()}/fd/{network.fileno()}"
+            inside = ("nsenter", f"--net={path}", "iptables", "--wait")
+            install.run(*inside, "--insert", *rule)
+            undo.callback(install.run, *inside, "--delete", *rule)
         yield
 
 

@@ -48,10 +48,10 @@ NOW = 1_795_000_000
 LENGTH = 5
 KINDS = (Kind.CLICK, Kind.PURCHASE, Kind.IMPRESSION, Kind.DISLIKE)
 TYPES = [{"type": "click", "value": 3.3}, {"type": "purchase", "value": 5}]
+_FULL = mapping(eventTypes=TYPES)
 SECTION = {
-    name: part
-    for name, part in mapping(eventTypes=TYPES, features=None).items()
-    if name in ("interactions", "ids")
+    "interactions": {k: v for k, v in _FULL["interactions"].items() if k != "features"},
+    "ids": _FULL["ids"],
 }
 #: Item, seconds since 1970, value in single precision.
 Seen = tuple[int, int, float]

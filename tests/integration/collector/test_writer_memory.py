@@ -33,7 +33,7 @@ async def test_the_largest_backlog_leaves_the_writer_far_below_its_limit(
             await commit.append(impressions(number))
     await log.append("shop", purchase(0))
     # Each item of an impression is a row for training, too.
-    kinds = [{"type": "impression", "value": 0}, {"type": "purchase", "value": 5}]
+    kinds = [{"type": "impression", "value": 1}, {"type": "purchase", "value": 5}]
     mapping = {**MAPPING, "interactions": {**MAPPING["interactions"], "eventTypes": kinds}}
     declared = {"models": {"shop": {"mapping": mapping}}}
     (tmp_path / "collector.json").write_bytes(orjson.dumps(declared))
