@@ -225,8 +225,10 @@ def test_values_that_the_collector_refuses_are_left_out(value: Value, kind: Feat
 
 
 def test_the_bounds_of_the_declaration_go_before_those_of_the_collector() -> None:
-    assert context_of(2e15, FeatureKind.NUMERIC, maximum=3e15) == 2e15
-    assert context_of(-2e15, FeatureKind.NUMERIC, minimum=-3e15) == -2e15
+    assert context_of(10, FeatureKind.NUMERIC, maximum=10) == 10
+    assert context_of(11, FeatureKind.NUMERIC, maximum=10) is None
+    assert context_of(-10, FeatureKind.NUMERIC, minimum=-10) == -10
+    assert context_of(-11, FeatureKind.NUMERIC, minimum=-10) is None
 
 
 def test_items_that_the_collector_refuses_are_left_out() -> None:

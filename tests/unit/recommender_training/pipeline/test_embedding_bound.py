@@ -26,7 +26,7 @@ def test_a_training_beyond_the_memory_of_its_container_fits_nothing(
     run = training.TrainingRun(
         trained.lake, trained.data_version, TrainingConfig(), tmp_path / "staged"
     )
-    with pytest.raises(InputError, match=r"training\.resources\.memory") as error:
+    with pytest.raises(InputError, match=r"training\.resources\.limits\.memory") as error:
         training.train(run)
     assert error.value.reason == "EmbeddingsTooLarge"
     assert not (tmp_path / "staged").exists()
