@@ -26,7 +26,11 @@ DAYS = 14
 OPEN, CLOSED = 30 * seasons.DAY, 60
 SPEC: dict[str, Any] = {
     "data": {
-        "source": {"path": NAME, "format": "JSONLines", "mapping": seasons.MAPPING},
+        "source": {
+            "persistentVolumeClaim": {"path": NAME},
+            "format": "JSONLines",
+            "mapping": seasons.MAPPING,
+        },
         "window": {"days": DAYS},
     },
     "evaluation": {"gates": [{"metric": "auc", "min": 0.55}]},

@@ -41,6 +41,7 @@ from tests.integration.test_operator_lifecycle import SPEC, Life
 from tests.integration.test_train_jobs import install_trainer
 from tests.scenario import audit
 from tests.scenario.audit import Right
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -209,7 +210,7 @@ async def test_a_route_with_only_unfit_versions_is_deleted(life: Life) -> None:
 async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
     spec: dict[str, Any] = {
         "deletionPolicy": "Delete",
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}},
+        "data": {"source": SOURCE, "snapshots": {}},
     }
     held = rig.manifest(life.namespace, **spec)
     held["metadata"]["finalizers"] = [FINALIZER]

@@ -22,14 +22,17 @@ NAME = "movies"
 #: Small windows and short steps, so that a lifecycle takes minutes instead of days.
 BASE_SPEC = {
     "data": {
-        "source": {"claimName": install.DATA_CLAIM, "path": "raw", "format": "MovieLens100K"},
+        "source": {
+            "persistentVolumeClaim": {"claimName": install.DATA_CLAIM, "path": "raw"},
+            "format": "MovieLens100K",
+        },
         # Contains the whole first batch, and only the later one after the users change.
         "window": {"days": 220},
         "minRows": 1000,
         # The later batch is a sixth of the first one.
         "checks": {"maxVolumeDrop": 0.9},
     },
-    "storage": {"claimName": install.STORE_CLAIM},
+    "storage": {"persistentVolumeClaim": {"claimName": install.STORE_CLAIM}},
     "training": {
         "seed": 17,
         "hyperparameters": {"embeddingDim": 32, "epochs": 2},

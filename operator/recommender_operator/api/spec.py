@@ -16,7 +16,7 @@ from pydantic import Field
 from recommender_contract.resource.base import ApiModel
 from recommender_contract.resource.hyperparameters import Hyperparameters
 from recommender_contract.resource.training_settings import Algorithm
-from recommender_operator.api.spec_data import DataSource, DataSpec
+from recommender_operator.api.spec_data import ClaimFolder, DataSource, DataSpec
 from recommender_operator.api.spec_drift import DriftSpec, RetrainMode, RetrainSpec
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
@@ -59,6 +59,7 @@ __all__ = [
     "WITH_INTERVAL",
     "Algorithm",
     "AnalysisSpec",
+    "ClaimFolder",
     "ConditionStatus",
     "DataSource",
     "DataSpec",
@@ -102,12 +103,18 @@ class DeletionPolicy(enum.StrEnum):
     DELETE = "Delete"
 
 
-class StorageSpec(ApiModel):
+class StoreClaim(ApiModel):
     claim_name: str = Field(
         description="PersistentVolumeClaim of the artifact store (tables and versions). With the "
         'label recommender.dev/storage: "true" the kubelet changes the group of its volume to '
         "65532 (fsGroup); without the label, that group must already have write access.",
         max_length=253,
+    )
+
+
+class StorageSpec(ApiModel):
+    persistent_volume_claim: StoreClaim = Field(
+        description="The store is in a PersistentVolumeClaim."
     )
 
 

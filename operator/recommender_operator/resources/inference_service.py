@@ -291,7 +291,7 @@ def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Opt
             {
                 "name": ARTIFACT_VOLUME,
                 "persistentVolumeClaim": {
-                    "claimName": model.spec.storage.claim_name,
+                    "claimName": model.spec.storage.persistent_volume_claim.claim_name,
                     "readOnly": True,
                 },
             },

@@ -109,7 +109,7 @@ def _watched(model: ModelObject, inputs: Mapping[str, str]) -> list[str]:
 def _source(data: DataSpec) -> list[str]:
     """Return the arguments for the source and its maximum quarantined share."""
     return [
-        "--source", f"/data/{data.source.path}",
+        "--source", f"/data/{data.source.persistent_volume_claim.path}",
         "--format", data.source.format.value,
         *_mapping(data.source),
         "--max-quarantined-share", repr(data.max_quarantined_share),

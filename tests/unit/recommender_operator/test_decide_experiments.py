@@ -142,7 +142,7 @@ def test_where_the_plan_has_no_segments_they_are_the_features_that_declare_this_
     fairness alone.
     """
     mapping = {"interactions": EVENTS, "users": CUSTOMERS}
-    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": mapping}
     world = measuring(experiment=PLAN | named, data={"source": source})
     assert judge.asked[-1][0].segments == expected
     found = users(world)

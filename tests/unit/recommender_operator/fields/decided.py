@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.fields import lives
 from tests.unit.recommender_operator.fields.lives import Life
 
@@ -26,7 +27,7 @@ MIXED = {
 }
 SHADOWED = {"rollout": {"shadow": {"share": 0.5, "minRequests": 1000, "seconds": 60}}}
 DRIFT = {"drift": {"enabled": True, "windowSessions": 200, "consecutiveWindows": 2}}
-HOURLY = {"data": {"source": {"claimName": "raw", "format": "MovieLens100K"},
+HOURLY = {"data": {"source": SOURCE,
                    "snapshots": {"every": "Hourly"}}}  # fmt: skip
 AUC = {"metric": "auc", "min": 0.6}
 

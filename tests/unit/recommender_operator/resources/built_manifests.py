@@ -7,6 +7,7 @@ from typing import Any
 
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import inference_service, jobs, labels
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
@@ -34,10 +35,7 @@ def job(kind: JobKind) -> labels.Manifest:
 
 
 def scheduled(**data: object) -> ModelObject:
-    return model(
-        data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
-        | data
-    )
+    return model(data={"source": SOURCE, "snapshots": {"keep": 48}} | data)
 
 
 def command_of(manifest: labels.Manifest) -> list[str]:

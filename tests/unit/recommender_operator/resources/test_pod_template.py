@@ -16,6 +16,7 @@ from recommender_operator.resources import (
     train_jobs,
 )
 from recommender_operator.resources.labels import Manifest
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import (
     OPTIONS,
     model,
@@ -45,7 +46,7 @@ MARKS = {"labels": {"team": "web"}, "annotations": {"example.com/cost": "a b"}}
 
 def placed(**more: object) -> ModelObject:
     section = {"podTemplate": {"metadata": {**MARKS, **more}, "spec": POOL}}
-    data = {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
+    data = {"source": SOURCE, "snapshots": {"keep": 48}}
     return model(training=section, serving={"replicas": 2, **section}, data=data)
 
 
@@ -110,7 +111,7 @@ def test_labels_of_the_operator_take_precedence() -> None:
 
 
 def test_where_pods_run_makes_no_other_version_but_replaces_served_pods() -> None:
-    data = DataSpec.model_validate({"source": {"claimName": "raw", "format": "MovieLens100K"}})
+    data = DataSpec.model_validate({"source": SOURCE})
     training = TrainingSpec.model_validate({"podTemplate": {"spec": POOL}})
     assert names.spec_hash(data, training) == names.spec_hash(data, TrainingSpec())
     serving = ServingSpec.model_validate({"podTemplate": {"spec": POOL}})

@@ -126,7 +126,11 @@ def test_transformers_report_predictions_of_a_label_that_impressions_have() -> N
         **MAPPING["interactions"], "eventType": "kind", "eventTypes": [{"type": "purchase"}]
     }  # fmt: skip
     mapping = {**MAPPING, "interactions": interactions, "label": label}
-    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": mapping}
+    source = {
+        "persistentVolumeClaim": {"claimName": "raw", "path": "shop"},
+        "format": "CSV",
+        "mapping": mapping,
+    }
     labelled = model(serving={"impressions": 1}, data={"source": source})
     assert _environment(own, labelled)["RECOMMENDER_PREDICTIONS"] == "true"
 

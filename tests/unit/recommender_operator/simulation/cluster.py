@@ -25,6 +25,7 @@ from recommender_operator.observed import (
 )
 from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.resources.assignment_header import Assignment
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
 from tests.unit.recommender_operator.simulation.users import Users
 
@@ -37,8 +38,8 @@ JobKey = tuple[JobKind, str, int]
 def spec(**sections: object) -> RecommenderModelSpec:
     """Return a spec with short times, whose model retrains by itself; drift is off."""
     base: dict[str, object] = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
         "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
         "drift": {"enabled": False},
     }

@@ -104,7 +104,13 @@ LIMITS = {"diversity": [{"feature": "brand", "maxPerCategory": 2}]}
 
 
 def data(mapping: dict[str, Any]) -> dict[str, Any]:
-    return {"source": {"claimName": "raw", "format": "CSV", "mapping": mapping}}
+    return {
+        "source": {
+            "persistentVolumeClaim": {"claimName": "raw"},
+            "format": "CSV",
+            "mapping": mapping,
+        }
+    }
 
 
 def test_a_limit_whose_feature_the_champion_lacks_is_named_until_a_version_has_it() -> None:

@@ -101,7 +101,7 @@ async def test_a_transformer_that_knows_no_bands_is_replaced_if_numbers_divide_t
         "features": [{"name": "age", "kind": "Numeric"}, {"name": "plan", "kind": "Categorical"}],
     }
     source = {
-        "claimName": "raw", "path": "shop", "format": "CSV",
+        "persistentVolumeClaim": {"claimName": "raw", "path": "shop"}, "format": "CSV",
         "mapping": {**MAPPING, "users": users},
     }  # fmt: skip
 
