@@ -25,7 +25,7 @@ MERGE = "application/merge-patch+json"
 #: Concurrent requests when models are created or changed.
 TOGETHER = 16
 SPEC: dict[str, Any] = {
-    "analysis": {"stepSeconds": 5, "intervalSeconds": 2},
+    "rollout": {"analysis": {"stepSeconds": 5, "intervalSeconds": 2}},
     "drift": {"enabled": False},
     "serving": {"keepPrevious": False},
 }

@@ -31,8 +31,7 @@ SPEC: dict[str, Any] = {
     },
     "evaluation": {"gates": [{"metric": "auc", "min": 0.55}]},
     "serving": {"impressions": 1},
-    "rollout": {"steps": [{"weight": 100}]},
-    "analysis": {"stepSeconds": 5},
+    "rollout": {"steps": [{"weight": 100}], "analysis": {"stepSeconds": 5}},
     # Watched once all labels are there: the operator asks for them every five minutes.
     "drift": {
         "enabled": False,

@@ -138,7 +138,7 @@ class Life:
 
 
 SPEC: dict[str, Any] = {
-    "analysis": {"stepSeconds": 20, "intervalSeconds": 5},
+    "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5}},
     "drift": {"enabled": False},
 }
 

@@ -120,15 +120,8 @@ class RecommenderModelSpec(ApiModel):
     )
     serving: ServingSpec = Field(default=ServingSpec(), description="How a version is served.")
     rollout: RolloutSpec = Field(
-        default=RolloutSpec(), description="How traffic shifts to a new version."
-    )
-    analysis: AnalysisSpec = Field(
-        default=AnalysisSpec(), description="How each step of a rollout is evaluated."
-    )
-    experiment: ExperimentSpec | None = Field(
-        default=None,
-        description="Let users decide: each user keeps one version, and what users do promotes a "
-        "candidate or rolls it back. None if absent: the steps only test errors and latency.",
+        default=RolloutSpec(),
+        description="How traffic shifts to a new version, and what decides about it.",
     )
     drift: DriftSpec = Field(
         default=DriftSpec(), description="How the served data is monitored for drift."

@@ -224,7 +224,8 @@ def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None
     if candidate is not None and drift_causes.retrains(ctx, candidate):
         return f"the retraining {candidate.name} is in progress"
     if candidate is not None and recalibrates and _is_recalibrated(ctx, candidate):
-        lists = ", without an experiment: its lists are the same" if spec.experiment else ""
+        plan = spec.rollout.experiment
+        lists = ", without an experiment: its lists are the same" if plan else ""
         return f"the recalibration {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(ctx):
         return frozen

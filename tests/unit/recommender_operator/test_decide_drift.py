@@ -220,8 +220,10 @@ def test_unchanged_users_are_not_drift() -> None:
 def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retraining() -> None:
     world = live(500)
     world.edit(
-        rollout={"steps": [{"weight": 50}, {"weight": 100}]},
-        analysis={"stepSeconds": 300, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        rollout={
+            "steps": [{"weight": 50}, {"weight": 100}],
+            "analysis": {"stepSeconds": 300, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        },
     )
     world.mix = OLDER
     world.seed(2)
