@@ -26,7 +26,7 @@ MERGE = "application/merge-patch+json"
 TOGETHER = 16
 SPEC: dict[str, Any] = {
     "rollout": {"analysis": {"stepSeconds": 5, "intervalSeconds": 2}},
-    "drift": {"enabled": False},
+    "retrain": {"drift": {"enabled": False}},
     "serving": {"keepPrevious": False},
 }
 #: The time limit of each step, in seconds.

@@ -25,7 +25,7 @@ LIVE = merged(
     SPEC,
     {
         "serving": {"impressions": 1, "holdout": {"percent": 10, "answers": "Popularity"}},
-        "drift": {"enabled": False},
+        "retrain": {"drift": {"enabled": False}},
     },
 )
 PARTS = ("store", "writer", "collector")

@@ -42,7 +42,7 @@ CHANGES: Json = {
     },
     "evaluation": {"gates": [{"metric": "auc", "min": 0.65}]},
     "history": {"limit": 20},
-    "drift": {"enabled": False},
+    "retrain": {"drift": {"enabled": False}},
     "deletionPolicy": "Retain",
 }
 

@@ -139,7 +139,7 @@ class Life:
 
 SPEC: dict[str, Any] = {
     "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5}},
-    "drift": {"enabled": False},
+    "retrain": {"drift": {"enabled": False}},
 }
 
 

@@ -61,8 +61,11 @@ BASE_SPEC = {
             "thresholds": {"maxLatencyP99Milliseconds": 4000, "maxLatencyRatio": 5},
         },
     },
-    "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
-    "retrain": {"mode": "Auto", "lockAfterRollbacks": 10},
+    "retrain": {
+        "mode": "Auto",
+        "lockAfterRollbacks": 10,
+        "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
+    },
     "history": {"limit": 10},
     # The next run starts with empty tables.
     "deletionPolicy": "Delete",

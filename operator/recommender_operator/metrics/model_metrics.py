@@ -120,7 +120,7 @@ def model_metrics_of(observed: Observed, decision: Decision) -> tuple[ModelMetri
     model, status = observed.model, decision.status
     found = [
         ModelMetric("interruptions_limit", (), model.spec.rollout.analysis.max_interruptions),
-        *_drift(status.drift, model.spec.drift.consecutive_windows),
+        *_drift(status.drift, model.spec.retrain.drift.consecutive_windows),
     ]
     if status.holdout is not None:
         found += _holdout(status.holdout)

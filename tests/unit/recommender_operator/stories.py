@@ -95,7 +95,7 @@ def _spec(
             **({"experiment": experiment} if experiment else {}),
             **(rollout or {}),
         },
-        "drift": {"enabled": False},
+        "retrain": {"drift": {"enabled": False}},
         **({"serving": serving} if serving else {}),
     }
 

@@ -247,7 +247,7 @@ def test_in_an_experiment_both_deployments_of_the_champion_pass_its_users_on() -
 
 
 def test_breaks_compare_the_candidate_with_it_and_later_with_all_of_the_former_champion() -> None:
-    world = beside(drift=DRIFT | {"windowSessions": 1_000_000})
+    world = beside(retrain={"drift": DRIFT | {"windowSessions": 1_000_000}})
     world.reconcile()
     (window,) = [b for key, b in world.baselines.items() if key.startswith("break/")]
     assert set(window.samples) == {candidate(world), deployment(world)}

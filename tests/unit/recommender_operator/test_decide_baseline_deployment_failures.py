@@ -213,7 +213,9 @@ def test_while_its_account_is_not_allowed_no_waiting_ends() -> None:
 
 
 def test_while_it_is_away_breaks_compare_the_candidate_with_the_other_pods() -> None:
-    world = beside(drift=DRIFT | {"windowSessions": 1_000_000}, rollout={"analysis": LONG})
+    world = beside(
+        retrain={"drift": DRIFT | {"windowSessions": 1_000_000}}, rollout={"analysis": LONG}
+    )
     world.reconcile()
     assert deployment(world) in window(world, "break/").samples
     world.edit(paused=True)
@@ -224,7 +226,7 @@ def test_while_it_is_away_breaks_compare_the_candidate_with_the_other_pods() -> 
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_one_that_restarted_does_not_void_what_the_former_champion_served(restarts: bool) -> None:
-    world = beside(drift=DRIFT | {"windowSessions": 1_000_000})
+    world = beside(retrain={"drift": DRIFT | {"windowSessions": 1_000_000}})
     former, name = world.stable(), deployment(world)
     world.watch(10)
     if restarts:

@@ -103,7 +103,7 @@ def test_a_second_reaction_waits_for_the_cooldown() -> None:
 
 
 @pytest.mark.parametrize(
-    "edit", [{"paused": True}, {"drift": {**DRIFT, "enabled": False}}, {"pin": True}]
+    "edit", [{"paused": True}, {"retrain": {"drift": {**DRIFT, "enabled": False}}}, {"pin": True}]
 )
 def test_a_cooldown_keeps_its_time_while_paused_pinned_or_disabled(edit: dict[str, Any]) -> None:
     world, oracle = serving()

@@ -277,7 +277,7 @@ def test_a_change_of_the_share_is_a_change_of_the_route() -> None:
 
 def test_the_phase_has_no_window_of_breaks() -> None:
     drift = {"enabled": True, "windowSessions": 100, "consecutiveWindows": 1}
-    world = World(spec=spec(rollout=SHADOW, drift=drift))
+    world = World(spec=spec(rollout=SHADOW, retrain={"drift": drift}))
     world.settle_served()
     world.seed(2)
     while not world.steps:

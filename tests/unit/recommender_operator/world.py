@@ -48,8 +48,8 @@ class World(Cluster):
 
     def edit(self, **sections: object) -> None:
         was = self.spec.paused
-        sections = in_mode(self.spec.retrain.mode, sections)
-        self.spec = RecommenderModelSpec.model_validate(changed(self.spec.dump(), sections))
+        given = in_mode(self.spec.retrain.mode, changed(self.spec.dump(), sections))
+        self.spec = RecommenderModelSpec.model_validate(given)
         if self.spec.paused != was:
             requested = {name: v.status.weight for name, v in self.versions.items()}
             self.frozen = requested if self.spec.paused else None

@@ -25,7 +25,7 @@ MIXED = {
     "rollout": {"interleaving": {"percent": 5, "users": 2000, "seconds": 1000}},
 }
 SHADOWED = {"rollout": {"shadow": {"share": 0.5, "minRequests": 1000, "seconds": 60}}}
-DRIFT = {"drift": {"enabled": True, "windowSessions": 200, "consecutiveWindows": 2}}
+DRIFT = {"retrain": {"drift": {"enabled": True, "windowSessions": 200, "consecutiveWindows": 2}}}
 HOURLY = {"data": {"source": {"claimName": "raw", "format": "MovieLens100K"},
                    "snapshots": {"every": "Hourly"}}}  # fmt: skip
 AUC = {"metric": "auc", "min": 0.6}
@@ -84,9 +84,9 @@ LIVES: dict[str, Life] = {
         maxAnomalyShare=0.5, maxLatencyP99Milliseconds=1, maxLatencyRatio=100,
         maxMissingIncrease=1,
     ),
-    **_of("drift", {"drift": {"windowSessions": 100}}, lives.judged, windowSessions=5000,
-          alpha=1e-12),
-    **_of("drift", DRIFT, lives.shifted, enabled=False, cooldownSeconds=0),
+    **_of("retrain.drift", {"retrain": {"drift": {"windowSessions": 100}}}, lives.judged,
+          windowSessions=5000, alpha=1e-12),
+    **_of("retrain.drift", DRIFT, lives.shifted, enabled=False, cooldownSeconds=0),
     "retrain.mode": Life(lives.shifted, "Manual", DRIFT),
     "retrain.onDrift": Life(lives.shifted, False, DRIFT),
     "retrain.afterSnapshots": Life(lives.days, 3, HOURLY),

@@ -175,7 +175,7 @@ def judged(world: World) -> list[str]:
     found = step_verdict.evaluate(world.spec.rollout.analysis, candidate, stable)
     verdicts = [f"{each.metric} {each.verdict}" for each in found.metrics]
     sessions = _window(counters("v", 250) | _sessions(more, 250))
-    return [*verdicts, drift.evaluate_window(world.spec.drift, sessions).verdict]
+    return [*verdicts, drift.evaluate_window(world.spec.retrain.drift, sessions).verdict]
 
 
 def _window(end: dict[str, float]) -> WindowStats:

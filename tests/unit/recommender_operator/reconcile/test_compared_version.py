@@ -29,7 +29,7 @@ LABELLED = {
     ("changes", "champion"),
     [
         ({}, "movies-0a1b2c3d"),
-        ({"drift": {"enabled": False}}, None),
+        ({"retrain": {"drift": {"enabled": False}}}, None),
         ({"serving": {"impressions": 0}}, None),
         ({"data": {"source": {"claimName": "raw", "format": "MovieLens100K"}}}, None),
     ],

@@ -33,7 +33,7 @@ GOOD = {"auc": 0.8}
 BAD = {"auc": 0.5}
 JobKey = tuple[JobKind, str, int]
 #: Parts of sections that a test gives without the rest of their section, or leaves out.
-PARTS = {"rollout": ("analysis", "experiment")}
+PARTS = {"rollout": ("analysis", "experiment"), "retrain": ("drift",)}
 
 
 def spec(**sections: object) -> RecommenderModelSpec:
@@ -42,10 +42,9 @@ def spec(**sections: object) -> RecommenderModelSpec:
         "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
         "storage": {"claimName": "store"},
         "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}},
-        "drift": {"enabled": False},
+        "retrain": {"drift": {"enabled": False}},
     }
-    given = in_mode("Auto", {"retrain": {}} | sections)
-    return RecommenderModelSpec.model_validate(changed(base, given))
+    return RecommenderModelSpec.model_validate(in_mode("Auto", changed(base, sections)))
 
 
 def changed(before: Mapping[str, object], sections: Mapping[str, object]) -> dict[str, object]:
