@@ -63,7 +63,11 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
         "spec.serving.resources.limits.memory",
         "match",
     ),
-    ({"analysis": {"provider": "Prometheus"}}, "spec.analysis", "prometheusUrl"),
+    (
+        {"rollout": {"analysis": {"provider": "Prometheus"}}},
+        "spec.rollout.analysis",
+        "prometheusUrl",
+    ),
     ({"training": {"hyperparameters": {"dropout": 1}}}, "hyperparameters.dropout", "less than 1"),
 ]
 

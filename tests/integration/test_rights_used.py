@@ -152,7 +152,7 @@ async def test_foreign_objects_named_like_those_beside_a_service_are_read_but_no
 
 async def test_a_foreign_baseline_of_a_step_is_read_but_not_changed(life: Life) -> None:
     await serving(life)
-    change = {"spec": {"training": {"seed": 18}, "analysis": {"stepSeconds": 600}}}
+    change = {"spec": {"training": {"seed": 18}, "rollout": {"analysis": {"stepSeconds": 600}}}}
     await life.admin.patch(MODELS, life.namespace, "movies", change)
 
     async def of_step() -> list[str]:
@@ -244,7 +244,7 @@ class KnativeLife(Life):
 
 async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
     knative = KnativeLife(life.kube, life.admin, life.namespace, None)
-    spec = {**SPEC, "rollout": {"traffic": "Knative"}}
+    spec = {**SPEC, "rollout": {**SPEC["rollout"], "traffic": "Knative"}}
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **spec))
     await knative.until(lambda status, _: status.get("stage") == "Deploying")
     for _ in range(3):

@@ -64,7 +64,7 @@ class ScaledModel:
         """Create the model, and wait until its first version serves."""
         serving = {"replicas": 2, "autoscaling": scaling}
         drift = {"enabled": False}
-        made = rig.manifest(self.namespace, serving=serving, drift=drift)
+        made = rig.manifest(self.namespace, serving=serving, retrain={"drift": drift})
         assert await self.admin.create(MODELS, made)
         await self.until("it serves", self._serves)
 

@@ -59,7 +59,7 @@ HERE: Manifest = {
         "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}},
         "transformerResources": {"requests": {"cpu": "50m"}, "limits": {"memory": "384Mi"}},
     },
-    "analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}},
+    "rollout": {"analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}}},
 }
 
 

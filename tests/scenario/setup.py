@@ -53,17 +53,22 @@ BASE_SPEC = {
         "resources": {"requests": {"cpu": "200m"}},
         "transformerResources": {"requests": {"cpu": "200m"}},
     },
-    "rollout": {"steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}]},
-    "analysis": {
-        "intervalSeconds": 3,
-        "stepSeconds": 15,
-        "minRequests": 40,
-        "deadlineSeconds": 300,
-        "onDeadline": "RollBack",
-        "thresholds": {"maxLatencyP99Milliseconds": 4000, "maxLatencyRatio": 5},
+    "rollout": {
+        "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}],
+        "analysis": {
+            "intervalSeconds": 3,
+            "stepSeconds": 15,
+            "minRequests": 40,
+            "deadlineSeconds": 300,
+            "onDeadline": "RollBack",
+            "thresholds": {"maxLatencyP99Milliseconds": 4000, "maxLatencyRatio": 5},
+        },
     },
-    "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
-    "retrain": {"mode": "Auto", "lockAfterRollbacks": 10},
+    "retrain": {
+        "mode": "Auto",
+        "lockAfterRollbacks": 10,
+        "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
+    },
     "history": {"limit": 10},
     # The next run starts with empty tables.
     "deletionPolicy": "Delete",

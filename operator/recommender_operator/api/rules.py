@@ -234,21 +234,21 @@ RECOMMENDER_MODEL: Rules = {
             f"serving.host must be {host_names.FORM}",
         ),
     ),
-    "spec.analysis.prometheusUrl": (
+    "spec.rollout.analysis.prometheusUrl": (
         (
             f"self.matches({_cel(base_url.PATTERN)})",
-            f"analysis.prometheusUrl must be {base_url.FORM}: {base_url.RULES}",
+            f"rollout.analysis.prometheusUrl must be {base_url.FORM}: {base_url.RULES}",
         ),
     ),
-    "spec.analysis": (
+    "spec.rollout.analysis": (
         (
             "!has(self.provider) || self.provider != 'Prometheus' || has(self.prometheusUrl)",
-            "analysis.provider Prometheus requires analysis.prometheusUrl",
+            "rollout.analysis.provider Prometheus requires rollout.analysis.prometheusUrl",
         ),
         (
             "!has(self.deadlineSeconds) || !has(self.stepSeconds) || "
             "self.deadlineSeconds >= self.stepSeconds",
-            "analysis.deadlineSeconds must be at least analysis.stepSeconds",
+            "rollout.analysis.deadlineSeconds must be at least rollout.analysis.stepSeconds",
         ),
     ),
 }
@@ -267,10 +267,10 @@ MAP_LISTS: Mapping[str, str] = {
     "spec.data.source.mapping.label.positiveTypes": "type",
     "spec.evaluation.gates": "metric",
     "spec.serving.diversity": "feature",
-    "spec.experiment.primary": "metric",
-    "spec.experiment.guardrails": "metric",
-    "spec.experiment.arms": "version",
-    "spec.experiment.segments": "feature",
+    "spec.rollout.experiment.primary": "metric",
+    "spec.rollout.experiment.guardrails": "metric",
+    "spec.rollout.experiment.arms": "version",
+    "spec.rollout.experiment.segments": "feature",
     "status.conditions": "type",
 }
 

@@ -27,7 +27,7 @@ _ORDER = (
 
 def confirmed(ctx: Context) -> tuple[Cause, ...]:
     """Return the confirmed causes, the one that explains others first."""
-    spec, drift = ctx.spec.drift, ctx.status.drift
+    spec, drift = ctx.spec.retrain.drift, ctx.status.drift
     if not spec.enabled:
         return ()
     found = set()
@@ -48,7 +48,7 @@ def confirmed(ctx: Context) -> tuple[Cause, ...]:
 
 def drifted_segments(ctx: Context) -> tuple[LabelSegment, ...]:
     """Return the segments of the labels with a confirmed drift."""
-    labels, least = ctx.status.drift.labels, label_drift.needed(ctx.spec.drift)
+    labels, least = ctx.status.drift.labels, label_drift.needed(ctx.spec.retrain.drift)
     found = () if labels is None else labels.segments
     return tuple(each for each in found if each.breaches_in_a_row >= least)
 
@@ -80,7 +80,7 @@ def wanted(ctx: Context) -> frozenset[Reaction]:
 def is_thawed(ctx: Context) -> bool:
     """Return whether a break has lasted so long that it may be permanent."""
     since = ctx.status.drift.broken_since
-    cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
+    cooldown = datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds)
     return since is not None and ctx.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 

@@ -47,10 +47,12 @@ def monitor_drift(ctx: Context, out: Outcome) -> None:
     """Evaluate the champion's window if it is full, and react to drift."""
     champion = ctx.champion
     _cool(ctx, out)
-    if not ctx.spec.drift.enabled:
+    if not ctx.spec.retrain.drift.enabled:
         # What was confirmed must not act any more, nor when it is enabled again.
         out.set_status(drift=DriftStatus(reacted_at=ctx.status.drift.reacted_at))
-        out.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
+        out.condition(
+            ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "retrain.drift.enabled is false"
+        )
         return
     if champion is None:
         return
@@ -77,7 +79,9 @@ def _cool(ctx: Context, out: Outcome) -> None:
     """
     reacted = ctx.status.drift.reacted_at
     if reacted is not None and not ctx.time_stands_still:
-        out.due(reacted, datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds), _POLL)
+        out.due(
+            reacted, datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds), _POLL
+        )
 
 
 def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
@@ -95,7 +99,7 @@ def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
         ):
             _restart(ctx, out, champion)
         return
-    seen = drifts.evaluate_window(ctx.spec.drift, stats)
+    seen = drifts.evaluate_window(ctx.spec.retrain.drift, stats)
     idle = ctx.candidate is None and not input_breakage.on_probation(ctx)
     if seen.verdict is Verdict.INCONCLUSIVE:
         if idle:
@@ -109,9 +113,9 @@ def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     if seen.verdict is Verdict.FAIL and _candidate_fits(ctx, key):
         return
     before = ctx.status.drift
-    drift = drifts.advance(ctx.spec.drift, before, seen, ctx.now)
+    drift = drifts.advance(ctx.spec.retrain.drift, before, seen, ctx.now)
     if seen.verdict in (Verdict.FAIL, Verdict.PASS):
-        drift = schema_break.noted(ctx.spec.drift, before, drift, stats)
+        drift = schema_break.noted(ctx.spec.retrain.drift, before, drift, stats)
     out.set_status(drift=drift)
 
 
@@ -121,7 +125,7 @@ def _filling(ctx: Context, champion: VersionObject, sessions: int) -> Filling:
         version=champion.name,
         start=window_filling.start_of(baseline.samples[champion.name]),
         counted=sessions,
-        needed=ctx.spec.drift.window_sessions,
+        needed=ctx.spec.retrain.drift.window_sessions,
         seconds=(ctx.time - baseline.taken_at).total_seconds(),
     )
 
@@ -155,7 +159,7 @@ def _candidate_fits(ctx: Context, key: str) -> bool:
     stats = counter_windows.since_baseline(ctx, key, candidate.name) if candidate else None
     if stats is None:
         return False
-    seen: DriftVerdict = drifts.evaluate_window(ctx.spec.drift, stats)
+    seen: DriftVerdict = drifts.evaluate_window(ctx.spec.retrain.drift, stats)
     return seen.verdict is Verdict.PASS and not counter_windows.lost(stats)
 
 
@@ -195,7 +199,7 @@ def _number(ctx: Context, out: Outcome) -> None:
     It has one as long as it is confirmed: what is trained then is not older.
     """
     drift = ctx.status.drift
-    drifted = drifts.drifted(ctx.spec.drift, drift)
+    drifted = drifts.drifted(ctx.spec.retrain.drift, drift)
     if drifted != (drift.began > 0):
         began = out.next_number() if drifted else 0
         out.set_status(drift=drift.model_copy(update={"began": began}))
@@ -214,7 +218,7 @@ def _quiet(ctx: Context, champion: VersionObject) -> tuple[ConditionStatus, str,
 def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None:
     """Return why no retraining starts or is proposed now; None if one is."""
     reacted, spec = ctx.status.drift.reacted_at, ctx.spec
-    cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
+    cooldown = datetime.timedelta(seconds=spec.retrain.drift.cooldown_seconds)
     candidate = ctx.candidate
     if drift_causes.wanted(ctx) == {Reaction.ALERT}:
         return "none beside this alert; the labels of the segment tell whether it matters"
@@ -224,7 +228,8 @@ def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None
     if candidate is not None and drift_causes.retrains(ctx, candidate):
         return f"the retraining {candidate.name} is in progress"
     if candidate is not None and recalibrates and _is_recalibrated(ctx, candidate):
-        lists = ", without an experiment: its lists are the same" if spec.experiment else ""
+        plan = spec.rollout.experiment
+        lists = ", without an experiment: its lists are the same" if plan else ""
         return f"the recalibration {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(ctx):
         return frozen
@@ -276,7 +281,7 @@ def _propose(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) 
 
 def _start(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
     """Start a recalibration, or else a retraining, and return which one."""
-    cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
+    cooldown = datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds)
     out.due(ctx.time, cooldown, _POLL)
     drift = ctx.status.drift.model_copy(update={"reacted_at": ctx.time})
     out.set_status(drift=drift)

@@ -34,7 +34,7 @@ def obstacle(ctx: Context, champion: VersionObject) -> str | None:
         _, found = label_monitor.judged(ctx, reading, champion)
     except (ValueError, ArithmeticError):
         return None
-    wanted = min(_LEAST_WINDOWS, label_drift.needed(ctx.spec.drift))
+    wanted = min(_LEAST_WINDOWS, label_drift.needed(ctx.spec.retrain.drift))
     if _windows(found) < wanted:
         return f"none until {wanted} weeks in a row fail again: one since then passed"
     return None

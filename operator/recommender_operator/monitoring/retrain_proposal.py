@@ -64,5 +64,5 @@ def _retrain(ctx: Context, out: Outcome, requested: str) -> tuple[bool, str]:
 
 
 def _cool_down(ctx: Context, out: Outcome) -> None:
-    """Let `drift.cooldownSeconds` pass before the next proposal for drift."""
+    """Let `retrain.drift.cooldownSeconds` pass before the next proposal for drift."""
     out.set_status(drift=ctx.status.drift.model_copy(update={"reacted_at": ctx.time}))

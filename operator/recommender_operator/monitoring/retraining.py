@@ -38,7 +38,7 @@ def frozen(ctx: Context) -> str | None:
     features = ", ".join(ctx.status.drift.lacking)
     return (
         f"no automatic retraining, because it would learn from sessions without {features}: "
-        "repair what sends them, or set drift.enabled to false"
+        "repair what sends them, or set retrain.drift.enabled to false"
     )
 
 

@@ -307,7 +307,7 @@ class Runtime:
         losses = self._gateway_losses(queries)
 
         def of(model: ModelObject) -> SampleProvider:
-            analysis = model.spec.analysis
+            analysis = model.spec.rollout.analysis
             provider: SampleProvider = pods
             if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
                 provider = prometheus.provider(queries, analysis.prometheus_url, allowed)

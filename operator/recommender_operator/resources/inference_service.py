@@ -228,9 +228,11 @@ def knative(
 def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec) -> bool:
     """Return whether a service in Gateway mode has the settings of the model."""
     known = annotations or {}
-    if spec.experiment is not None and known.get(
-        labels.EXPERIMENTS
-    ) not in experiment_contracts.contracts_of(spec):
+    experiments = known.get(labels.EXPERIMENTS)
+    if (
+        spec.rollout.experiment is not None
+        and experiments not in experiment_contracts.contracts_of(spec)
+    ):
         return False
     shadows = known.get(labels.SHADOWS)
     if spec.rollout.shadow is not None and shadows not in ("1", SHADOWS):

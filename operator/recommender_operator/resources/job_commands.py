@@ -95,7 +95,7 @@ def _watched(model: ModelObject, inputs: Mapping[str, str]) -> list[str]:
     """Return the arguments for the comparison by segment with the champion's data version."""
     if "against" not in inputs:
         return []
-    drift = model.spec.drift.model_dump(
+    drift = model.spec.retrain.drift.model_dump(
         mode="json", by_alias=True, include={"alpha", "effect_floor", "consecutive_windows"}
     )
     days = inputs.get("window_days")

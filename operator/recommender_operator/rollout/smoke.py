@@ -45,7 +45,7 @@ def smoke_test(ctx: Context, out: Outcome) -> None:
         fresh |= extension.start(ctx, out, version, rollout)
     out.move(version.name, VersionStage.CANARY, **fresh)
     made = version.spec.recalibration
-    if made is not None and ctx.spec.experiment is not None:
+    if made is not None and ctx.spec.rollout.experiment is not None:
         message = f"{version.name} runs no experiment: its lists are those of {made.of}"
         out.info(Reason.ROLLING_OUT, message, version=version.name)
 

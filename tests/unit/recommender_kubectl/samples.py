@@ -126,9 +126,10 @@ MODEL: Json = {
         "rollout": {
             "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}],
             "promotion": "Auto",
-        },
-        "analysis": {
-            "stepSeconds": 300, "minRequests": 500, "deadlineSeconds": 1800, "onDeadline": "Hold",
+            "analysis": {
+                "stepSeconds": 300, "minRequests": 500, "deadlineSeconds": 1800,
+                "onDeadline": "Hold",
+            },
         },
     },
     "status": {

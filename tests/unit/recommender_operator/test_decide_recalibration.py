@@ -60,7 +60,7 @@ def test_the_champion_gets_a_new_calibration_and_nothing_is_trained() -> None:
 
 def test_without_a_cooldown_it_starts_once() -> None:
     world, oracle = drifted()
-    world.edit(drift=DRIFT | {"cooldownSeconds": 0})
+    world.edit(retrain={"drift": DRIFT | {"cooldownSeconds": 0}})
     settle(world, oracle)
     version, _ = made(world)
     assert world.champion() == version.name
@@ -171,7 +171,7 @@ def test_a_calibration_that_mends_nothing_retrains_and_says_why() -> None:
 
 def test_one_window_is_too_few_to_judge_a_calibration_so_it_retrains() -> None:
     world, oracle = serving()
-    world.edit(drift=DRIFT | {"consecutiveWindows": 1})
+    world.edit(retrain={"drift": DRIFT | {"consecutiveWindows": 1}})
     settle(world, oracle)
     labelled(world, FEWER, 1)
     look(world, oracle, 1)

@@ -42,7 +42,7 @@ MAPPING: dict[str, dict[str, Any]] = {
 def _spec(**drift: object) -> RecommenderModelSpec:
     source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": MAPPING}
     data = {"source": source, "snapshots": {"every": "Hourly"}, "window": {"days": 90}}
-    return spec(data=data, drift=DRIFT | drift)
+    return spec(data=data, retrain={"drift": DRIFT | drift})
 
 
 def _serving(**drift: object) -> tuple[World, Oracle]:

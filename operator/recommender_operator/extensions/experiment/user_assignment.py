@@ -60,7 +60,7 @@ def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
     know of a user. Only named values count, and no value that the version sets, because requests
     do not have it.
     """
-    plan, mapping = spec.experiment, spec.data.source.mapping
+    plan, mapping = spec.rollout.experiment, spec.data.source.mapping
     if plan is None or plan.segments or mapping is None:
         return plan
     named = [

@@ -30,7 +30,7 @@ LABELLED = {
     ("changes", "champion"),
     [
         ({}, "movies-0a1b2c3d"),
-        ({"drift": {"enabled": False}}, None),
+        ({"retrain": {"drift": {"enabled": False}}}, None),
         ({"serving": {"impressions": 0}}, None),
         ({"data": {"source": SOURCE}}, None),
     ],

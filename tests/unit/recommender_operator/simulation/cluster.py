@@ -33,6 +33,8 @@ START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
 BAD = {"auc": 0.5}
 JobKey = tuple[JobKind, str, int]
+#: Parts of sections that a test gives without the rest of their section, or leaves out.
+PARTS = {"rollout": ("analysis", "experiment"), "retrain": ("drift",)}
 
 
 def spec(**sections: object) -> RecommenderModelSpec:
@@ -40,10 +42,25 @@ def spec(**sections: object) -> RecommenderModelSpec:
     base: dict[str, object] = {
         "data": {"source": SOURCE},
         "storage": {"persistentVolumeClaim": {"claimName": "store"}},
-        "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
-        "drift": {"enabled": False},
+        "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}},
+        "retrain": {"drift": {"enabled": False}},
     }
-    return RecommenderModelSpec.model_validate(base | in_mode("Auto", {"retrain": {}} | sections))
+    return RecommenderModelSpec.model_validate(in_mode("Auto", changed(base, sections)))
+
+
+def changed(before: Mapping[str, object], sections: Mapping[str, object]) -> dict[str, object]:
+    """Return a spec with other sections: each replaces the one before.
+
+    A part of `PARTS` is like a section: it stays if it is not given, and replaces nothing else.
+    """
+    found = {**before, **sections}
+    for name, parts in PARTS.items():
+        was, given = before.get(name), sections.get(name)
+        if isinstance(was, Mapping) and isinstance(given, Mapping):
+            only_parts = bool(given) and all(field in parts for field in given)
+            kept = {field: was[field] for field in was if only_parts or field in parts}
+            found[name] = {**kept, **given}
+    return found
 
 
 def in_mode(mode: str, sections: dict[str, object]) -> dict[str, object]:
