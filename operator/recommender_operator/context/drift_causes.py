@@ -6,10 +6,12 @@ All decisions about reactions go through `analysis/reactions.py`.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.drift_reactions import Cause, Reaction, reactions
+from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status_labels import LabelSegment
 from recommender_operator.api.status_segments import SegmentShift
 from recommender_operator.context.reconcile_context import Context
@@ -23,6 +25,15 @@ _ORDER = (
     Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT,
     Cause.SEGMENT_DRIFT, Cause.SEGMENT_SHIFT,
 )  # fmt: skip
+#: The reason of Drifted, and of a proposal, for each cause.
+REASONS: Mapping[Cause, Reason] = {
+    Cause.INPUT_SHIFT: Reason.SHIFTED,
+    Cause.SCHEMA_BREAK: Reason.SCHEMA_BROKEN,
+    Cause.LOSS_RISE: Reason.LOSS_ROSE,
+    Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
+    Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
+    Cause.SEGMENT_SHIFT: Reason.SEGMENT_SHIFTED,
+}
 
 
 def confirmed(ctx: Context) -> tuple[Cause, ...]:
@@ -108,10 +119,6 @@ def blocks(ctx: Context, version: VersionObject) -> bool:
 def retrains(ctx: Context, version: VersionObject) -> bool:
     """Return whether a version is that of the current retraining.
 
-    A recalibration is none: its network has learned nothing since.
+    A derived version is none: its network has learned nothing since.
     """
-    return (
-        ctx.retrain is not None
-        and ctx.retrain.recalibration is None
-        and version.name == ctx.desired
-    )
+    return ctx.retrain is not None and ctx.derives is None and version.name == ctx.desired

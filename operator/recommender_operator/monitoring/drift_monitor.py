@@ -12,7 +12,6 @@ import datetime
 
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import schema_break, window_filling
-from recommender_operator.analysis.calibration_fit import Refused
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.drift_reactions import Cause, Reaction
 from recommender_operator.analysis.step_verdict import Verdict
@@ -21,9 +20,10 @@ from recommender_operator.api.conditions import MAX_MESSAGE, ConditionType, Reas
 from recommender_operator.api.spec import ConditionStatus, RetrainMode
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.context import Context, Outcome, drift_causes
+from recommender_operator.context.extension import Refused
 from recommender_operator.monitoring import (
     drift_messages,
-    recalibrate_champion,
+    remedies,
     retraining,
     revert_to_previous,
     rollback_count,
@@ -32,14 +32,6 @@ from recommender_operator.monitoring import label_monitor as labels
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import counter_windows, input_breakage
 
-_REASONS = {
-    Cause.INPUT_SHIFT: Reason.SHIFTED,
-    Cause.SCHEMA_BREAK: Reason.SCHEMA_BROKEN,
-    Cause.LOSS_RISE: Reason.LOSS_ROSE,
-    Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
-    Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
-    Cause.SEGMENT_SHIFT: Reason.SEGMENT_SHIFTED,
-}
 _POLL = datetime.timedelta(seconds=15)
 
 
@@ -178,7 +170,7 @@ def _react(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     back = revert_to_previous.comparison_message(ctx, champion)
     does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
     message = told[: max(0, MAX_MESSAGE - len(does))] + does
-    reason = _REASONS[found[0]]
+    reason = drift_causes.REASONS[found[0]]
     if out.condition(ConditionType.DRIFTED, "True", reason, message):
         out.warn(reason, message)
     revert_to_previous.report_comparison(ctx, out, back)
@@ -224,13 +216,13 @@ def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None
         return "none beside this alert; the labels of the segment tell whether it matters"
     if retraining.is_requested(ctx):
         return "the requested retraining starts"
-    recalibrates = Reaction.RECALIBRATE in drift_causes.wanted(ctx)
+    remedy = remedies.wanted(ctx)
     if candidate is not None and drift_causes.retrains(ctx, candidate):
         return f"the retraining {candidate.name} is in progress"
-    if candidate is not None and recalibrates and _is_recalibrated(ctx, candidate):
+    if candidate is not None and remedy is not None and _is_derived(ctx, candidate):
         plan = spec.rollout.experiment
         lists = ", without an experiment: its lists are the same" if plan else ""
-        return f"the recalibration {candidate.name} is in progress{lists}"
+        return f"the {remedy.noun} {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(ctx):
         return frozen
     if not spec.retrain.on_drift:
@@ -241,7 +233,7 @@ def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None
         return general
     if spec.retrain.mode is RetrainMode.AUTO and ctx.observed.retrainings_full:
         return ctx.observed.retrainings_full
-    if recalibrates and (missing := recalibrate_champion.obstacle(ctx, champion)):
+    if remedy is not None and (missing := remedy.obstacle(ctx, champion)):
         return missing
     if reacted is not None and not out.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
@@ -259,40 +251,40 @@ def _knows_segments(ctx: Context) -> bool:
     return is_alone and retrain.requested_at >= labels.through
 
 
-def _is_recalibrated(ctx: Context, candidate: VersionObject) -> bool:
-    return ctx.recalibration is not None and candidate.name == ctx.desired
+def _is_derived(ctx: Context, candidate: VersionObject) -> bool:
+    return ctx.derives is not None and candidate.name == ctx.desired
 
 
 def _propose(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
-    """Propose a recalibration, or else a retraining, and return which one."""
+    """Propose another remedy, or else a retraining, and return which one."""
     if ctx.candidate is not None:
         return f"none while {ctx.candidate.name} is in progress"
     what = "a retraining"
-    if Reaction.RECALIBRATE in drift_causes.wanted(ctx):
-        planned = recalibrate_champion.plan(ctx, champion)
+    if (remedy := remedies.wanted(ctx)) is not None:
+        planned = remedy.plan(ctx, champion)
         if isinstance(planned, Refused):
-            what += f", because a recalibration cannot fix it ({planned.why}),"
+            what += f", because a {remedy.noun} cannot fix it ({planned.why}),"
         else:
-            what = f"a recalibration of {champion.name}"
+            what = f"a {planned.noun} of {planned.source}"
     why = f"drift of {drift_messages.what(ctx, cause)} (see Drifted)"
-    out.propose(_REASONS[cause], what, why)
+    out.propose(drift_causes.REASONS[cause], what, why)
     return "proposed, see RetrainProposed"
 
 
 def _start(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
-    """Start a recalibration, or else a retraining, and return which one."""
+    """Start another remedy, or else a retraining, and return which one."""
     cooldown = datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds)
     out.due(ctx.time, cooldown, _POLL)
     drift = ctx.status.drift.model_copy(update={"reacted_at": ctx.time})
     out.set_status(drift=drift)
     reason = f"drift of {drift_messages.what(ctx, cause)}"
-    if Reaction.RECALIBRATE not in drift_causes.wanted(ctx):
+    if (remedy := remedies.wanted(ctx)) is None:
         retraining.start(ctx, out, "drift", reason)
         return "a retraining starts"
-    planned = recalibrate_champion.plan(ctx, champion)
+    planned = remedy.plan(ctx, champion)
     if isinstance(planned, Refused):
-        why = f"a recalibration cannot fix: {planned.why}"
+        why = f"a {remedy.noun} cannot fix: {planned.why}"
         retraining.start(ctx, out, "drift", f"{reason}, which {why}")
-        return f"a retraining starts, because a recalibration cannot fix it: {planned.why}"
-    retraining.start(ctx, out, "calibration", reason, planned)
-    return f"a recalibration of {champion.name} starts"
+        return f"a retraining starts, because a {remedy.noun} cannot fix it: {planned.why}"
+    retraining.start(ctx, out, planned.cause, reason, planned)
+    return f"a {planned.noun} of {planned.source} starts"

@@ -8,7 +8,9 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.recalibration import Recalibration
-from recommender_operator.lifecycle import recalibrated_gates
+from recommender_operator.extensions.recalibration import recalibrated_gates
+from recommender_operator.extensions.recalibration.recalibration import Recalibrate
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
@@ -248,6 +250,18 @@ def test_a_rise_of_the_loss_holds_it_back_and_a_retraining_takes_its_place() -> 
     champion = world.versions[world.stable()]
     assert champion.spec.recalibration is None
     assert champion.name != first
+
+
+def test_without_the_extension_a_drift_of_the_calibration_retrains() -> None:
+    world, oracle = drifted()
+    world.extensions = [e for e in EXTENSIONS if not isinstance(e, Recalibrate)]
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "CalibrationDrifted")
+    assert world.message("Drifted").endswith("Reaction: a retraining starts")
+    settle(world, oracle)
+    champion = world.versions[world.stable()]
+    assert champion.spec.trigger == "Retrain: drift of the calibration"
+    assert JobKind.TRAIN in jobs_of(world, champion.name)
 
 
 @pytest.mark.parametrize("crash_after", range(4))
