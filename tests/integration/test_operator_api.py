@@ -17,7 +17,7 @@ from recommender_operator.adapters.kinds import (
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
 from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.knative.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.version import ModelVersionStatus

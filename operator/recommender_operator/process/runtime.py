@@ -23,8 +23,7 @@ from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.objects.volume_claims import ClaimReader
 from recommender_operator.adapters.pods.smoke import HttpSmokeTester
-from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.data_planes import DATA_PLANES
 from recommender_operator.adapters.traffic.route_hosts import HostReader
 from recommender_operator.adapters.traffic.traffic_port import Traffic
 from recommender_operator.api import base_url
@@ -249,10 +248,7 @@ class Runtime:
 
     def _assemble(self, kube: Kube, notifier: Notifier) -> Reconciler:
         options = self._settings.options
-        traffics: dict[TrafficMode, Traffic] = {
-            TrafficMode.GATEWAY: GatewayTraffic(kube, options),
-            TrafficMode.KNATIVE: KnativeTraffic(kube, options),
-        }
+        traffics = {mode: make(kube, options) for mode, make in DATA_PLANES.items()}
 
         def traffic_of(model: ModelObject) -> Traffic:
             return traffics[model.spec.rollout.traffic]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from recommender_contract.resource.mapping import Format
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.version import ModelVersionSpec
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
@@ -62,7 +63,7 @@ def manifests(spec: RecommenderModelSpec) -> dict[str, Any]:
     found = {
         **dict(_pipeline(model, version)),
         "Standard": inference_service.standard(model, version, OPTIONS),
-        "Knative": inference_service.knative(model, version, 10, OPTIONS),
+        "Knative": knative_manifests.service(model, version, 10, OPTIONS),
         **dict(_scalers(spec)),
     }
     for made in found.values():  # A digest of settings is no effect of them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import inference_service, jobs, labels
 from tests.unit.recommender_operator.resources.builder_inputs import (
@@ -50,7 +51,7 @@ def standard() -> labels.Manifest:
 
 
 def knative() -> labels.Manifest:
-    return inference_service.knative(model(), version(), 10, OPTIONS)
+    return knative_manifests.service(model(), version(), 10, OPTIONS)
 
 
 MAPPING: dict[str, Any] = {

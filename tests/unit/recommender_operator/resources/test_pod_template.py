@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
 from recommender_operator.api.spec_pod_template import PodSpec, PodTemplate
 from recommender_operator.observed import JobKind, ModelObject
@@ -58,7 +59,7 @@ def templates() -> Iterator[tuple[JobKind, Manifest]]:
 
 def served() -> Iterator[Manifest]:
     yield from inference_service.standard(placed(), version(), OPTIONS)["spec"].values()
-    yield from inference_service.knative(placed(), version(), 10, OPTIONS)["spec"].values()
+    yield from knative_manifests.service(placed(), version(), 10, OPTIONS)["spec"].values()
 
 
 def test_every_job_runs_where_and_as_whom_training_says() -> None:
