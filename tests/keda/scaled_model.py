@@ -16,10 +16,11 @@ from recommender_operator.adapters.kinds import (
     SCALED_OBJECTS,
     VERSIONS,
 )
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import Object
 from recommender_operator.reconcile.reconciler import Key
-from recommender_operator.resources import autoscaling, scaled_objects
+from recommender_operator.resources import autoscaling
 from recommender_operator.resources.labels import Component
 from tests.integration import operator_api_rig as rig
 from tests.keda.players import Players

@@ -176,4 +176,4 @@ def test_in_knative_mode_the_pods_of_revisions_open_no_port_of_triton() -> None:
     assert {port["containerPort"] for port in container["ports"]} <= opened
     assert opened.isdisjoint({8000, 9000, 8002})
     assert monitoring["from"] == [MONITORING]
-    assert spec["egress"] == [network_policies._DNS]
+    assert spec["egress"] == [network_policies.DNS]

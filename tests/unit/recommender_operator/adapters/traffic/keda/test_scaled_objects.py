@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import ModelObject
-from recommender_operator.resources import autoscaling, inference_service, labels, scaled_objects
+from recommender_operator.resources import autoscaling, inference_service, labels
 from recommender_operator.resources.labels import Component, Manifest
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
