@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--events-host", metavar="HOST", help="host name of the collector's route")
     top.add_argument(
         "--no-impressions", dest="impressions", action="store_false",
-        help="send no impressions, because the serving path reports them (serving.impressions: 1)",
+        help="send no impressions, because the serving path reports them (events.impressions: 1)",
     )  # fmt: skip
     top.add_argument("--seconds", type=positive, default=60.0, help="duration in seconds (60)")
     top.add_argument("--rate", type=positive, default=20.0, help="requests a second (20)")

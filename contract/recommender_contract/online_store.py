@@ -36,7 +36,7 @@ class Set(enum.StrEnum):
     DISLIKED = "disliked"
 
 
-# No docstring: it would describe the entries of `serving.hide` in the CRD.
+# No docstring: it would describe the entries of `events.hide` in the CRD.
 class Hide(enum.StrEnum):
     INTERACTED = "Interacted"
     BOUGHT = "Bought"

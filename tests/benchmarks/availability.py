@@ -54,10 +54,10 @@ SPEC: dict[str, Any] = {
     "training": {"hyperparameters": {"retrieval": "Weights"}},
     "serving": {
         "replicas": 2,
-        "impressions": 1,
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}},
         "transformerResources": {"requests": {"cpu": "100m"}, "limits": {"memory": "384Mi"}},
     },
+    "events": {"impressions": 1},
     "rollout": {"analysis": {"stepSeconds": 10}},
 }
 #: Behind Envoy an answer must come well within an attempt of its policy, also from a fallback.

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 LIVE = merged(
     SPEC,
     {
-        "serving": {"impressions": 1, "holdout": {"percent": 10, "answers": "Popularity"}},
+        "events": {"impressions": 1, "holdout": {"percent": 10, "answers": "Popularity"}},
         "retrain": {"drift": {"enabled": False}},
     },
 )

@@ -34,7 +34,7 @@ SPEC: dict[str, Any] = {
         "window": {"days": DAYS},
     },
     "evaluation": {"gates": [{"metric": "auc", "min": 0.55}]},
-    "serving": {"impressions": 1},
+    "events": {"impressions": 1},
     "rollout": {"steps": [{"weight": 100}], "analysis": {"stepSeconds": 5}},
     "retrain": {
         "mode": "Auto",

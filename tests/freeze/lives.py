@@ -92,8 +92,7 @@ async def rollback(world: World) -> None:
 async def experiment(world: World) -> None:
     """A candidate whose users click more, until the experiment promotes it."""
     first = await world.first(
-        serving=SPEC["serving"] | {"impressions": 1},
-        rollout=SPEC["rollout"] | {"experiment": PLAN},
+        events={"impressions": 1}, rollout=SPEC["rollout"] | {"experiment": PLAN}
     )
     world.collector.clicks = lambda version: BETTER if version != first else None
 

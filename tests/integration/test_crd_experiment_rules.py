@@ -28,11 +28,11 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def body(*, rollout: Json | None = None, serving: Json | None = None, **experiment: Any) -> Json:
+def body(*, rollout: Json | None = None, events: Json | None = None, **experiment: Any) -> Json:
     """A model with an experiment."""
     made = sample("minimal")
     plan = {"primary": [CLICKS]} | experiment
-    made["spec"]["serving"] = {"impressions": 1} if serving is None else serving
+    made["spec"]["events"] = {"impressions": 1} if events is None else events
     made["spec"]["rollout"] = {"experiment": plan} | (rollout or {})
     return made
 
@@ -68,8 +68,8 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
             "rollout.experiment requires rollout.traffic Gateway: Knative splits requests, not "
             "users",
         ),
-        ({"serving": {}}, "rollout.experiment requires serving.impressions 1"),
-        ({"serving": {"impressions": 0.5}}, "rollout.experiment requires serving.impressions 1"),
+        ({"events": {}}, "rollout.experiment requires events.impressions 1"),
+        ({"events": {"impressions": 0.5}}, "rollout.experiment requires events.impressions 1"),
         ({"primary": []}, "should have at least 1 items"),
         ({"primary": [CLICKS, CLICKS]}, "spec.rollout.experiment.primary[1]: Duplicate value"),
         (
@@ -162,7 +162,7 @@ def test_the_group_is_one_of_a_declared_feature_with_categories(server: Server) 
     declared = made["spec"]["data"]["source"]["mapping"]["items"]["features"]
     kinds = ("Categorical", "MultiCategorical", "Boolean")
     name = next(each["name"] for each in declared if each["kind"] in kinds)
-    made["spec"]["serving"] = {"impressions": 1}
+    made["spec"]["events"] = {"impressions": 1}
     group: Json = {"feature": name, "categories": ["a"]}
     made["spec"]["rollout"] = {"experiment": {"primary": [CLICKS], "itemGroup": group}}
     assert server.create(made, dry_run="All")
@@ -195,11 +195,10 @@ def test_a_shadow_phase_is_refused_where_no_route_can_ask_for_copies(server: Ser
     ("sections", "message"),
     [
         ({"rollout": {"traffic": "Knative", "interleaving": {}}}, "rollout.traffic Gateway"),
-        ({"serving": {"impressions": 0.5}}, "requires serving.impressions 1"),
-        ({"serving": None}, "requires serving.impressions 1"),
+        ({"events": {"impressions": 0.5}}, "requires events.impressions 1"),
+        ({"events": None}, "requires events.impressions 1"),
         (
-            {"serving": {
-                "impressions": 1, "diversity": [{"feature": "genre", "maxPerCategory": 2}]}},
+            {"serving": {"diversity": [{"feature": "genre", "maxPerCategory": 2}]}},
             "cannot keep serving.diversity",
         ),
     ],
@@ -208,15 +207,15 @@ def test_mixed_lists_are_refused_where_they_cannot_be_counted_or_kept_within_lim
     server: Server, sections: dict[str, Any], message: str
 ) -> None:
     made = sample("minimal")
-    made["spec"] |= {"rollout": {"interleaving": {}}, "serving": {"impressions": 1}} | sections
-    if made["spec"]["serving"] is None:
-        del made["spec"]["serving"]
+    made["spec"] |= {"rollout": {"interleaving": {}}, "events": {"impressions": 1}} | sections
+    if made["spec"]["events"] is None:
+        del made["spec"]["events"]
     assert message in refusal(lambda: server.create(made, dry_run="All"))
 
 
 def test_mixed_lists_have_defaults(server: Server) -> None:
     made = sample("minimal")
-    made["spec"] |= {"rollout": {"interleaving": {}}, "serving": {"impressions": 1}}
+    made["spec"] |= {"rollout": {"interleaving": {}}, "events": {"impressions": 1}}
     created = server.create(made, dry_run="All", field_validation="Strict")
     expected = {"percent": 10, "users": 1000, "alpha": 0.05, "seconds": 259200}
     assert created["spec"]["rollout"]["interleaving"] == expected
@@ -240,7 +239,7 @@ def test_a_list_does_not_divide_users(server: Server) -> None:
     plain, tags = ({"name": "device", "kind": "Categorical"},
                    {"name": "tags", "kind": "MultiCategorical"})  # fmt: skip
     made["spec"]["data"]["source"]["mapping"]["interactions"]["features"] = [plain, tags]
-    made["spec"]["serving"] = {"impressions": 1}
+    made["spec"]["events"] = {"impressions": 1}
     plan: Json = {"primary": [CLICKS], "segments": [{"feature": "device"}]}
     made["spec"]["rollout"] = {"experiment": plan}
     assert server.create(made, dry_run="All")

@@ -26,6 +26,13 @@ def shop(**serving: Any) -> Json:
     return body
 
 
+def reported(**events: Any) -> Json:
+    """The sample with this use of events."""
+    body = sample("csv-events")
+    body["spec"]["events"] = events
+    return body
+
+
 def features(body: Json) -> list[str]:
     """The names of the item features that have categories."""
     declared = body["spec"]["data"]["source"]["mapping"]["items"]["features"]
@@ -87,12 +94,12 @@ def test_an_invalid_limit_is_rejected_with_its_field(
 
 def test_answers_explore_only_if_they_are_reported(server: Server) -> None:
     explores = {"exploration": {"share": 0.01}}
-    message = "serving.exploration requires serving.impressions above 0"
+    message = "events.exploration requires events.impressions above 0"
     for given in ({}, {"impressions": 0}):
-        body = shop(**explores, **given)
+        body = reported(**explores, **given)
         assert message in refusal(partial(server.create, body, dry_run="All"))
-    created = server.create(shop(**explores, impressions=0.5), dry_run="All")
-    assert created["spec"]["serving"]["exploration"] == {"share": 0.01, "pool": 10}
+    created = server.create(reported(**explores, impressions=0.5), dry_run="All")
+    assert created["spec"]["events"]["exploration"] == {"share": 0.01, "pool": 10}
 
 
 @pytest.mark.parametrize(
@@ -106,19 +113,19 @@ def test_answers_explore_only_if_they_are_reported(server: Server) -> None:
     ],
 )
 def test_exploration_is_bounded(server: Server, exploration: Json, message: str) -> None:
-    body = shop(exploration=exploration, impressions=1)
+    body = reported(exploration=exploration, impressions=1)
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
 def test_a_holdout_needs_all_impressions(server: Server) -> None:
     held = {"holdout": {"percent": 5}}
-    message = "serving.holdout requires serving.impressions 1"
+    message = "events.holdout requires events.impressions 1"
     for given in ({}, {"impressions": 0.5}):
-        body = shop(**held, **given)
+        body = reported(**held, **given)
         assert message in refusal(partial(server.create, body, dry_run="All"))
-    created = server.create(shop(**held, impressions=1), dry_run="All")
+    created = server.create(reported(**held, impressions=1), dry_run="All")
     expected = {"percent": 5, "answers": "Baseline", "period": "", "revenueCap": 1000}
-    assert created["spec"]["serving"]["holdout"] == expected
+    assert created["spec"]["events"]["holdout"] == expected
 
 
 @pytest.mark.parametrize(
@@ -134,5 +141,5 @@ def test_a_holdout_needs_all_impressions(server: Server) -> None:
     ],
 )
 def test_a_holdout_is_bounded(server: Server, holdout: Json, message: str) -> None:
-    body = shop(holdout=holdout, impressions=1)
+    body = reported(holdout=holdout, impressions=1)
     assert message in refusal(lambda: server.create(body, dry_run="All"))

@@ -60,7 +60,7 @@ def _of_group(section: str) -> str:
 _UNDIVIDED = f"({_no_segments('users')} || {_no_segments('interactions')})"
 _EXPERIMENT = "has(self.rollout) && has(self.rollout.experiment)"
 _ALL_REPORTED = (
-    "has(self.serving) && has(self.serving.impressions) && self.serving.impressions == 1.0"
+    "has(self.events) && has(self.events.impressions) && self.events.impressions == 1.0"
 )
 SPEC = (
     (
@@ -77,11 +77,11 @@ SPEC = (
     ),
     (
         f"!({_EXPERIMENT}) || {_ALL_REPORTED}",
-        "rollout.experiment requires serving.impressions 1: it counts what every user was shown",
+        "rollout.experiment requires events.impressions 1: it counts what every user was shown",
     ),
     (
         f"!({_INTERLEAVING}) || {_ALL_REPORTED}",
-        "rollout.interleaving requires serving.impressions 1: it counts what every user was shown",
+        "rollout.interleaving requires events.impressions 1: it counts what every user was shown",
     ),
     (
         f"!({_INTERLEAVING}) || !has(self.serving) || !("

@@ -1,4 +1,4 @@
-"""CEL rules of lists: `diversity`, `exposure` and `exploration` of `spec.serving`."""
+"""CEL rules of lists: `diversity` and `exposure` of `spec.serving`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,5 @@ SERVING = (
     (
         "!has(self.exposure) || self.exposure.map(e, e.minShare).sum() <= 1.0",
         "the minShare of all groups of serving.exposure together must not exceed 1",
-    ),
-    (
-        "!has(self.exploration) || has(self.impressions) && self.impressions > 0.0",
-        "serving.exploration requires serving.impressions above 0: only reported answers explore",
     ),
 )

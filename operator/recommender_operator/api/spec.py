@@ -17,6 +17,7 @@ from recommender_contract.resource.base import ApiModel
 from recommender_contract.resource.hyperparameters import Hyperparameters
 from recommender_contract.resource.training_settings import Algorithm
 from recommender_operator.api.spec_data import ClaimFolder, DataSource, DataSpec
+from recommender_operator.api.spec_events import EventsSpec
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
     ExperimentMode,
@@ -65,6 +66,7 @@ __all__ = [
     "DataSpec",
     "DeletionPolicy",
     "DriftSpec",
+    "EventsSpec",
     "ExperimentMetric",
     "ExperimentMode",
     "ExperimentSpec",
@@ -126,6 +128,12 @@ class RecommenderModelSpec(ApiModel):
         default=EvaluationSpec(), description="Offline gates before publishing."
     )
     serving: ServingSpec = Field(default=ServingSpec(), description="How a version is served.")
+    events: EventsSpec = Field(
+        default=EventsSpec(),
+        description="What the transformer reports to the collector, and how reported events "
+        "change answers. For models in the namespace of the release, with the collector enabled "
+        "in the chart.",
+    )
     rollout: RolloutSpec = Field(
         default=RolloutSpec(),
         description="How traffic shifts to a new version, and what decides about it.",

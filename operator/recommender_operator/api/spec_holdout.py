@@ -1,4 +1,4 @@
-"""The section serving.holdout of the spec: users whom the model does not answer."""
+"""The section events.holdout of the spec: users whom the model does not answer."""
 
 from __future__ import annotations
 

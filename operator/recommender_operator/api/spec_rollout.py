@@ -203,7 +203,7 @@ class RolloutSpec(ApiModel):
         default=None,
         description="A phase before the first step in which some users get lists that mix items "
         "of champion and candidate, and their clicks say which version they prefer. A candidate "
-        "that is clearly worse is rolled back. It needs the collector and serving.impressions 1. "
+        "that is clearly worse is rolled back. It needs the collector and events.impressions 1. "
         "No phase if absent.",
     )
     fresh_champion: bool = Field(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from recommender_contract.online_store import Hide
 from recommender_contract.resource.base import ApiModel
 from recommender_operator.api import host_names
 from recommender_operator.api.spec_autoscaling import AutoscalingSpec
-from recommender_operator.api.spec_holdout import HoldoutSpec
 from recommender_operator.api.spec_lists import Diversity, ListExposure
 from recommender_operator.api.spec_pod_template import PodTemplate
 from recommender_operator.api.spec_resources import Resources
@@ -49,21 +47,6 @@ class CacheSpec(ApiModel):
         le=16384,
         description="Maximum memory of these answers in a transformer pod, in MiB; it is part of "
         "transformerResources.limits.memory.",
-    )
-
-
-class Exploration(ApiModel):
-    share: float = Field(
-        gt=0,
-        le=0.2,
-        description="Share of the answers that can explore, whose last item is drawn.",
-    )
-    pool: int = Field(
-        default=10,
-        ge=2,
-        le=20,
-        description="Number of items that may stand at the last place: the best ones left after "
-        "the places before it. Each is as likely.",
     )
 
 
@@ -118,14 +101,6 @@ class ServingSpec(ApiModel):
     keep_previous: bool = Field(
         default=True, description="Keep the previous champion deployed for an instant rollbackTo."
     )
-    hide: tuple[Hide, ...] = Field(
-        default=(Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED),
-        max_length=len(Hide),
-        description="Items that answers leave out, as the collector's store knows the user. "
-        "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
-        "or opened. An empty list leaves out nothing but the items of the session. Requests that "
-        "choose items need serving.callers.",
-    )
     callers: CallersSpec | None = Field(
         default=None,
         description="Who asks. If absent, callers are believed to ask for the user that they "
@@ -143,35 +118,10 @@ class ServingSpec(ApiModel):
         description="Groups of items that each answer shows, as far as the model ranks any. "
         "Diversity goes before exposure.",
     )
-    impressions: float = Field(
-        default=0,
-        ge=0,
-        le=1,
-        description="Share of the answers that the transformer reports to the collector as "
-        "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
-        "the namespace of the release, with the collector enabled in the chart.",
-    )
-    exploration: Exploration | None = Field(
-        default=None,
-        description="Draw the last item of some answers of the model by chance, among the best "
-        "ones for its place, and report from which. The data of such answers can say what another "
-        "version would have gained. Requires impressions above 0. Nothing is drawn if absent.",
-    )
-    holdout: HoldoutSpec | None = Field(
-        default=None,
-        description="Keep some users from the model, whatever version serves, to measure what it "
-        "gains over its fallbacks. Requires impressions 1; without the collector of the release "
-        "nobody is kept from the model. None if absent.",
-    )
     cache: CacheSpec | None = Field(
         default=None,
         description="Reuse answers of the model for equal requests of a user without new events; "
         "none if absent.",
-    )
-    trending: bool = Field(
-        default=False,
-        description="Mix what is popular now, by the collector's store, into the popularity lists "
-        "that answer if the models do not. For models in the namespace of the release.",
     )
     ready_deadline_seconds: int = Field(
         default=600,

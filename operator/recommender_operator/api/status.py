@@ -317,7 +317,7 @@ class RecommenderModelStatus(ApiModel):
     )
     drift: DriftStatus = Field(default=DriftStatus(), description="State of drift monitoring.")
     holdout: HoldoutStatus | None = Field(
-        default=None, description="What the recommender gains, by serving.holdout."
+        default=None, description="What the recommender gains, by events.holdout."
     )
     retrain: RetrainStatus | None = Field(default=None, description="Current retraining.")
     snapshots: SnapshotStatus | None = Field(

@@ -33,7 +33,7 @@ _UNMEASURED = (
 )
 _NOT_ESTIMATED = (
     "the training report has no estimate, and offPolicy in the evaluation report says why: mostly "
-    "too few explored places in the test window (raise serving.exploration.share, lower its pool, "
+    "too few explored places in the test window (raise events.exploration.share, lower its pool, "
     "or increase data.window.days); without that section the data has no explored places"
 )
 #: In the requirement of each margin to the champion.

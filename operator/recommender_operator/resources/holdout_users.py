@@ -26,7 +26,7 @@ def salt(model: ModelObject) -> str:
 
 def measure(model: ModelObject) -> str | None:
     """Return the id of the measure; None without a holdout."""
-    held = model.spec.serving.holdout
+    held = model.spec.events.holdout
     if held is None:
         return None
     content = held.model_dump(mode="json", by_alias=True)
@@ -35,7 +35,7 @@ def measure(model: ModelObject) -> str | None:
 
 def variable(model: ModelObject) -> dict[str, str]:
     """Return the variable of the transformers, if there is a holdout."""
-    held, id_ = model.spec.serving.holdout, measure(model)
+    held, id_ = model.spec.events.holdout, measure(model)
     if held is None or id_ is None:
         return {}
     setting = {

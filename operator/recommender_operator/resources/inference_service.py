@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import RecommenderModelSpec, ServingSpec
+from recommender_operator.api.spec import EventsSpec, RecommenderModelSpec, ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     autoscaling,
@@ -100,7 +100,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject, name: str) ->
         "annotations": {
             DEPLOYMENT_MODE: "Standard",
             autoscaling.CLASS: autoscaling.class_of(model.spec.serving),
-            labels.SERVING_DIGEST: serving_digest(model.spec.serving),
+            labels.SERVING_DIGEST: serving_digest(model.spec.serving, model.spec.events),
             labels.EXPERIMENTS: experiment_contracts.NEWEST,
             labels.SHADOWS: SHADOWS,
         },
@@ -178,10 +178,12 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
         return False
     if spec.rollout.interleaving is not None and shadows != SHADOWS:
         return False
-    return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)
+    return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving, spec.events)
 
 
-def serving_digest(serving: ServingSpec, *, scaling: Manifest | None = None) -> str:
+def serving_digest(
+    serving: ServingSpec, events: EventsSpec, *, scaling: Manifest | None = None
+) -> str:
     """Return a short digest of the settings whose change restarts a served version.
 
     Autoscalers have their own settings: only whether there is one counts, unless the service
@@ -201,17 +203,13 @@ def serving_digest(serving: ServingSpec, *, scaling: Manifest | None = None) -> 
             "resources",
             "transformer_resources",
             "callers",
-            "hide",
             "diversity",
-            "exploration",
             "exposure",
-            "holdout",
-            "impressions",
             "cache",
             "pod_template",
-            "trending",
         },
     )
+    content |= events.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     if serving.autoscaling is not None:
         content["autoscaling"] = scaling or True
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))

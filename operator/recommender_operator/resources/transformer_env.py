@@ -75,22 +75,22 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
     """
     if model.namespace != options.store_namespace:
         return {}
-    serving = model.spec.serving
+    events = model.spec.events
     given = collector_keys.variable(model, options)
     if options.store_url:
         given[environment.STORE_URL] = options.store_url
-        given[environment.HIDE] = ",".join(serving.hide)
-        if serving.trending:
+        given[environment.HIDE] = ",".join(events.hide)
+        if events.trending:
             given[environment.TRENDING] = "true"
-    if options.collector_url and serving.impressions:
+    if options.collector_url and events.impressions:
         given[environment.COLLECTOR_URL] = options.collector_url
-        given[environment.IMPRESSIONS] = f"{serving.impressions:g}"
+        given[environment.IMPRESSIONS] = f"{events.impressions:g}"
         if _predicts(model):
             given[environment.PREDICTIONS] = "true"
             if divided := label_segments.segment_features(model.spec.data.source.mapping):
                 given[environment.LABEL_SEGMENTS] = ",".join(divided)
-        if serving.exploration is not None:
-            given[environment.EXPLORATION] = json.dumps(serving.exploration.model_dump())
+        if events.exploration is not None:
+            given[environment.EXPLORATION] = json.dumps(events.exploration.model_dump())
         given |= holdout_users.variable(model)
     return given
 

@@ -31,14 +31,14 @@ from recommender_operator.status import unserved_features
 MAX_VALUE = 60
 #: Settings of the reports of served versions, and of what is decided with them.
 BY_COLLECTOR = (
-    "serving.impressions",
-    "serving.exploration",
-    "serving.holdout",
+    "events.impressions",
+    "events.exploration",
+    "events.holdout",
     "rollout.experiment",
     "rollout.interleaving",
 )
 #: Settings of what served versions read in the store.
-BY_STORE = ("serving.hide", "serving.trending", "serving.callers.trusted")
+BY_STORE = ("events.hide", "events.trending", "serving.callers.trusted")
 #: Hyperparameters of the ranker alone; the others are also those of the towers.
 OF_THE_RANKER = ("learningRate", "batchSize", "epochs", "patience")
 Spec = RecommenderModelSpec
@@ -186,8 +186,8 @@ def _why_not(platform: Platform, namespace: str, *, there: bool, what: str) -> s
 
 
 def _default_hiding(ctx: Context) -> str:
-    """Return the missing requirements of the default of `serving.hide`."""
-    platform, hidden = ctx.observed.platform, ctx.spec.serving.hide
+    """Return the missing requirements of the default of `events.hide`."""
+    platform, hidden = ctx.observed.platform, ctx.spec.events.hide
     why = _why_not(platform, ctx.model.namespace, there=platform.store, what="store")
     if not hidden or not why:
         return ""

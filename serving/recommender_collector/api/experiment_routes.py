@@ -57,7 +57,7 @@ class Reports:
         except Damaged as error:
             text = (
                 f"experiment {name}: {error}; abort the rollout, a new one is another experiment "
-                "(of a holdout: set another serving.holdout.period)"
+                "(of a holdout: set another events.holdout.period)"
             )
             raise Refused(503, text, DAMAGED_SECONDS) from None
         except (RedisError, OSError) as error:

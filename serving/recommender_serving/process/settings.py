@@ -61,7 +61,7 @@ environment of serve (a flag wins):
   RECOMMENDER_PREDICTIONS     whether they have probabilities: true, false (default: false)
   RECOMMENDER_LABEL_SEGMENTS  up to three features, with commas, by whose values the collector
                           compares predictions with labels (default: none)
-  RECOMMENDER_EXPLORATION     serving.exploration of the resource, as JSON; only answers that are
+  RECOMMENDER_EXPLORATION     events.exploration of the resource, as JSON; only answers that are
                           reported explore (default: none)
   RECOMMENDER_HOLDOUT     users whom the model does not answer, as JSON; nobody is, unless all
                           answers are reported (default: none)

@@ -24,7 +24,7 @@ FORMER, CHAMPION = (17, 3), 4
 
 def champions(**sections: Any) -> World:
     """A world with two former champions, the later of which is warm."""
-    given: dict[str, Any] = {"serving": {"impressions": 1}}
+    given: dict[str, Any] = {"events": {"impressions": 1}}
     world = World(spec=spec(**(given | sections)))
     world.settle()
     for seed in (FORMER[1], CHAMPION):

@@ -76,7 +76,7 @@ class Judge:
 
 def started(**sections: Any) -> World:
     """A world in the first step of a rollout with an experiment, at 10 %."""
-    given: dict[str, Any] = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
+    given: dict[str, Any] = {"events": {"impressions": 1}, "rollout": {"experiment": PLAN}}
     return in_canary(**changed(given, sections))
 
 

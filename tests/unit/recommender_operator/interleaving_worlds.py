@@ -12,7 +12,7 @@ from tests.unit.recommender_operator.world import World
 HOUR = 3600.0
 MIXED: dict[str, Any] = {"percent": 5, "users": 1000, "seconds": 4 * 3600}
 ROLLOUT = {"interleaving": MIXED}
-SERVING = {"impressions": 1}
+EVENTS = {"impressions": 1}
 
 
 def record(world: World, seed: int = 2) -> InterleavingStatus:
@@ -25,7 +25,7 @@ def record(world: World, seed: int = 2) -> InterleavingStatus:
 
 def before(**sections: Any) -> World:
     """A world whose second version is about to be rolled out."""
-    given: dict[str, Any] = {"rollout": ROLLOUT, "serving": SERVING}
+    given: dict[str, Any] = {"rollout": ROLLOUT, "events": EVENTS}
     world = World(spec=spec(**changed(given, sections)))
     world.settle()
     world.seed(2)

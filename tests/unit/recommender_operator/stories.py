@@ -85,9 +85,7 @@ def _spec(
     autoscaling: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the spec of a model with short steps."""
-    serving: dict[str, Any] = {"impressions": 1} if experiment else {}
-    if autoscaling:
-        serving |= {"replicas": 1, "autoscaling": autoscaling}
+    serving = {"replicas": 1, "autoscaling": autoscaling} if autoscaling else {}
     return {
         "rollout": {
             "traffic": mode,
@@ -97,6 +95,7 @@ def _spec(
         },
         "retrain": {"drift": {"enabled": False}},
         **({"serving": serving} if serving else {}),
+        **({"events": {"impressions": 1}} if experiment else {}),
     }
 
 

@@ -232,7 +232,7 @@ def test_in_an_experiment_both_deployments_of_the_champion_pass_its_users_on() -
     plan = PLAN | {"weight": 40}
     steps = [{"weight": 10}, {"weight": 100}]
     world = beside(
-        serving={"impressions": 1}, rollout=FRESH | {"steps": steps} | {"experiment": plan}
+        events={"impressions": 1}, rollout=FRESH | {"steps": steps} | {"experiment": plan}
     )
     assert world.routing.experiment
     assert world.routing.fresh_weight == 11, "a ninth of what both get, of which a tenth passes"

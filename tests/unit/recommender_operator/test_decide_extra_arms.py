@@ -70,7 +70,7 @@ def test_the_first_step_waits_for_one_that_is_not_ready(judge: Judge) -> None:
 
 
 def test_one_that_is_never_ready_is_left_out_after_a_bounded_time(judge: Judge) -> None:
-    world = waiting(champions(serving={"impressions": 1, "readyDeadlineSeconds": 60}))
+    world = waiting(champions(serving={"readyDeadlineSeconds": 60}, events={"impressions": 1}))
     world.watch(100)
     assert world.steps[0].weight == 10
     assert ranges(world) == {WARM: (40, False)}, "the other keeps its place"
@@ -81,7 +81,7 @@ def test_one_that_is_never_ready_is_left_out_after_a_bounded_time(judge: Judge) 
 
 
 def test_a_pause_stops_the_waiting_and_its_clock(judge: Judge) -> None:
-    world = waiting(champions(serving={"impressions": 1, "readyDeadlineSeconds": 60}))
+    world = waiting(champions(serving={"readyDeadlineSeconds": 60}, events={"impressions": 1}))
     world.edit(paused=True)
     world.watch(200)
     assert not arm(world, COLD).withdrawn

@@ -27,12 +27,12 @@ from tests.unit.recommender_operator.experiments.users import arm
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
-SERVING = {"impressions": 1, "holdout": {"percent": 5}}
+EVENTS = {"impressions": 1, "holdout": {"percent": 5}}
 WEIGHTS = {HELD: 5, OTHERS: 20}
 
 
 def world_of(**held: Any) -> World:
-    world = World(spec=spec(serving={"impressions": 1, "holdout": {"percent": 5, **held}}))
+    world = World(spec=spec(events={"impressions": 1, "holdout": {"percent": 5, **held}}))
     world.settle()
     return world
 
@@ -143,11 +143,11 @@ def test_another_setting_starts_the_measure_again() -> None:
     world = world_of()
     first = status(look(world, answer(world)))
     world.now += datetime.timedelta(minutes=1)
-    world.edit(serving=SERVING | {"holdout": {"percent": 5, "period": "2026-q4"}})
+    world.edit(events=EVENTS | {"holdout": {"percent": 5, "period": "2026-q4"}})
     seen = status(look(world, None))
     assert (seen.since, seen.gains, seen.users) == (world.now, (), 0)
     assert seen.id != first.id
-    world.edit(serving={"impressions": 1})
+    world.edit(events={"impressions": 1})
     assert look(world, None).status.holdout is None
 
 

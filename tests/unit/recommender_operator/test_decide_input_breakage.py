@@ -21,7 +21,7 @@ from tests.unit.recommender_operator.experiment_worlds import PLAN
 from tests.unit.recommender_operator.simulation.counters import Mix
 
 #: An experiment splits the users.
-SPLIT = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
+SPLIT = {"events": {"impressions": 1}, "rollout": {"experiment": PLAN}}
 
 
 def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> None:

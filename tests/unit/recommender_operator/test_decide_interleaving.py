@@ -11,9 +11,9 @@ from recommender_operator.extensions.interleaving.interleaving import Interleavi
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons, until
 from tests.unit.recommender_operator.interleaving_worlds import (
+    EVENTS,
     HOUR,
     ROLLOUT,
-    SERVING,
     before,
     candidate,
     mixing,
@@ -174,7 +174,7 @@ def test_a_rollback_to_a_version_ends_the_phase_and_its_record_says_why(
     by: str, target: str
 ) -> None:
     world = rolled_out_second()
-    world.edit(rollout=ROLLOUT, serving=SERVING)
+    world.edit(rollout=ROLLOUT, events=EVENTS)
     world.seed(3)
     until(world, lambda: bool(world.routing.interleaving) and record(world, 3).runs)
     world.watch(120, 60)
@@ -231,7 +231,7 @@ def test_the_phase_begins_only_once_services_of_an_earlier_release_came_anew(
 
 
 def test_the_first_version_has_no_mixed_lists() -> None:
-    world = World(spec=spec(rollout=ROLLOUT, serving=SERVING))
+    world = World(spec=spec(rollout=ROLLOUT, events=EVENTS))
     world.settle()
     assert set(world.stages().values()) == {"Promoted"}
     assert all(v.status.interleaving is None for v in world.versions.values())

@@ -7,9 +7,9 @@ import pytest
 from recommender_operator.observed import PLAIN, Routing
 from tests.unit.recommender_operator.experiment_worlds import until
 from tests.unit.recommender_operator.interleaving_worlds import (
+    EVENTS,
     HOUR,
     ROLLOUT,
-    SERVING,
     before,
     candidate,
     mixing,
@@ -24,7 +24,7 @@ ALONE = ";alone=1"
 def beside_a_standby() -> World:
     """A world whose champion fails while the lists of the third version are mixed."""
     world = rolled_out_second()
-    world.edit(rollout=ROLLOUT, serving=SERVING)
+    world.edit(rollout=ROLLOUT, events=EVENTS)
     champion = world.services[world.status.champion or ""]
     world.seed(3)
     until(world, lambda: bool(world.routing.interleaving) and record(world, 3).runs)
@@ -87,7 +87,7 @@ def test_lists_are_those_of_nobody_while_the_candidate_may_not_be_asked(fault: s
 
 
 #: A candidate that is not ready has more time than a phase.
-SLOW = SERVING | {"readyDeadlineSeconds": 7200}
+SLOW = {"readyDeadlineSeconds": 7200}
 
 
 @pytest.mark.parametrize("fault", ["outdated", "not ready"])

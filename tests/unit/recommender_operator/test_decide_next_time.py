@@ -29,7 +29,7 @@ LIVES: dict[str, dict[str, Any]] = {
     },
     "with a holdout": {
         "retrain": {"drift": {"enabled": False}},
-        "serving": {"impressions": 1, "holdout": {"percent": 5}},
+        "events": {"impressions": 1, "holdout": {"percent": 5}},
     },
     "paused": {"retrain": {"drift": {"enabled": False}}, "paused": True},
 }

@@ -227,7 +227,7 @@ class AnyCluster(RuleBasedStateMachine):
 
     @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))
     def edit_experiment(self, plan: dict[str, object] | None) -> None:
-        self.world.edit(rollout={"experiment": plan}, serving={"impressions": 1})
+        self.world.edit(rollout={"experiment": plan}, events={"impressions": 1})
 
     @precondition(lambda self: self.world.versions)
     @rule(data=st.data(), harmed=st.sampled_from(["", "worse"]))

@@ -107,7 +107,7 @@ def test_a_gate_on_explored_places_allows_what_chance_does_to_equal_versions() -
 
 
 def test_the_users_of_the_first_model_leave_enough_explored_places_for_an_estimate() -> None:
-    exploration = applied()["serving"]["exploration"]
+    exploration = applied()["events"]["exploration"]
     answers = sum(
         each["seconds"] * each["rate"] for each in (loop.RANDOM_LISTS, loop.FIRST_ANSWERS)
     )

@@ -78,7 +78,7 @@ def _read(ctx: Context, before: HoldoutStatus) -> HoldoutStatus:
     reading = ctx.observed.holdout
     if reading is None:  # it was not time when the pass began
         return before if before.message else _said(before, "nothing was read yet")
-    held = ctx.spec.serving.holdout
+    held = ctx.spec.events.holdout
     if reading.error or held is None:
         return _said(before, reading.error)
     try:

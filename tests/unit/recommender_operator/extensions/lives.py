@@ -15,7 +15,7 @@ from tests.unit.recommender_operator.world import World
 
 #: A spec in which each extension has something to do.
 EVERYTHING: dict[str, Any] = {
-    "serving": {"impressions": 1, "holdout": {"percent": 5}},
+    "events": {"impressions": 1, "holdout": {"percent": 5}},
     "rollout": {
         "shadow": {"share": 0.25, "minRequests": 100, "seconds": 120},
         "interleaving": {"percent": 5, "users": 100, "seconds": 3600},

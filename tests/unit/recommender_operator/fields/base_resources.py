@@ -118,12 +118,10 @@ SHOP: Json = {
         },
         "diversity": [{"feature": "i_brand", "maxPerCategory": 2}],
         "exposure": [{"feature": "i_brand", "categories": ["own"], "minShare": 0.2}],
-        "impressions": 1,
-        "exploration": {"share": 0.1},
-        "holdout": {"percent": 5},
         "cache": {},
         "callers": {},
     },
+    "events": {"impressions": 1, "exploration": {"share": 0.1}, "holdout": {"percent": 5}},
 }  # fmt: skip
 SAMPLE: Json = {
     "data": {"source": SOURCE},

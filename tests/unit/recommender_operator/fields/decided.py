@@ -20,9 +20,9 @@ PLAN: dict[str, Any] = {
     "minDays": 0,
     "maxDays": 0.02,
 }
-MEASURED = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
+MEASURED = {"events": {"impressions": 1}, "rollout": {"experiment": PLAN}}
 MIXED = {
-    "serving": {"impressions": 1},
+    "events": {"impressions": 1},
     "rollout": {"interleaving": {"percent": 5, "users": 2000, "seconds": 1000}},
 }
 SHADOWED = {"rollout": {"shadow": {"share": 0.5, "minRequests": 1000, "seconds": 60}}}

@@ -27,26 +27,29 @@ from tests.unit.recommender_operator.stories import FakeCollector, Story
 MANAGED = (INFERENCE_SERVICES, AUTOSCALERS, HTTP_ROUTES, BUDGETS, NETWORK_POLICIES)
 #: An account that is not allowed keeps the services as they are: test_pod_template_check.py.
 LEFT_OUT = ("serving.podTemplate.spec.serviceAccountName",)
+#: Sections of what a served version is given.
+OF_SERVICES = ("serving", "events")
 LIMITS = {
     "diversity": [{"feature": "genre", "maxPerCategory": 2}],
     "exposure": [{"feature": "genre", "categories": ["Drama"], "minShare": 0.2}],
 }
 
 
-async def test_each_setting_of_serving_is_undone_by_its_former_value(
+async def test_each_setting_of_serving_and_events_is_undone_by_its_former_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(FakeCollector, "measure", NoCollector().measure)
     serving = {**SHOP["serving"], **LIMITS, "replicas": 1, "autoscaling": {"maxReplicas": 9}}
     story = Story("Gateway", options=dataclasses.replace(made_of.OPTIONS, keda=False))
-    write(story, story.rig.kube.find(MODELS, "movies")["spec"] | {"serving": serving})
+    changes = {"serving": serving, "events": SHOP["events"]}
+    write(story, story.rig.kube.find(MODELS, "movies")["spec"] | changes)
     await story.first()
     await look(story)
     stored = copy.deepcopy(story.rig.kube.find(MODELS, "movies")["spec"])
     former, seen = managed(story), 0
     for path, node in leaves.leaves(leaves.schema()):
         other = change(stored, path, node)
-        if path[0] != "serving" or leaves.shown(path) in LEFT_OUT or other is None:
+        if path[0] not in OF_SERVICES or leaves.shown(path) in LEFT_OUT or other is None:
             continue
         write(story, other)
         await look(story)
@@ -83,7 +86,7 @@ async def test_each_other_setting_is_undone_by_its_former_value_with_the_same_ch
     former, health, seen = managed(story), standing(story), 0
     for path, node in itertools.islice(leaves.leaves(leaves.schema()), part, None, 4):
         other = change(stored, path, node)
-        if path[0] == "serving" or other is None:
+        if path[0] in OF_SERVICES or other is None:
             continue
         write(story, other)
         await look(story)

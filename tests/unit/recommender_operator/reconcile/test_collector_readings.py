@@ -44,7 +44,7 @@ class Users:
 
 
 async def test_the_measure_of_a_holdout_is_read() -> None:
-    users, wanted = Users(), model(serving=HELD)
+    users, wanted = Users(), model(events=HELD)
     id_ = holdout_users.measure(wanted)
     found = await collector_readings.read_collector(users, wanted, ())
     assert users.asked == [(id_,)]
@@ -63,7 +63,7 @@ async def test_the_measure_of_a_holdout_is_read() -> None:
 async def test_a_measure_is_read_when_its_numbers_are_an_hour_old_or_it_is_new(
     days: int, minutes: int, id_: str | None, asked: bool
 ) -> None:
-    users, held = Users(), model(serving=HELD)
+    users, held = Users(), model(events=HELD)
     own = id_ or holdout_users.measure(held)
     assert own is not None
     now = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
@@ -118,12 +118,12 @@ async def test_a_collector_that_does_not_answer_delays_a_look_once(
         lambda _: "movies-0a1b2c3d",
     )
     async with asyncio.timeout(60):
-        await collector_readings.read_collector(Waiting(), model(serving=HELD), ())
+        await collector_readings.read_collector(Waiting(), model(events=HELD), ())
 
 
 @pytest.mark.parametrize("deleting", [False, True])
 async def test_nothing_is_read_without_a_holdout_or_of_a_model_that_goes(deleting: bool) -> None:
     users = Users()
-    wanted = dataclasses.replace(model(serving=HELD), deleting=True) if deleting else model()
+    wanted = dataclasses.replace(model(events=HELD), deleting=True) if deleting else model()
     assert await collector_readings.read_collector(users, wanted, ()) == (None, None, None)
     assert users.asked == []

@@ -31,7 +31,7 @@ LABELLED = {
     [
         ({}, "movies-0a1b2c3d"),
         ({"retrain": {"drift": {"enabled": False}}}, None),
-        ({"serving": {"impressions": 0}}, None),
+        ({"events": {"impressions": 0}}, None),
         ({"data": {"source": SOURCE}}, None),
     ],
     ids=["attributed", "no monitor", "no impressions", "ratings"],
@@ -39,7 +39,7 @@ LABELLED = {
 def test_predictions_are_compared_where_impressions_have_labels(
     changes: dict[str, Any], champion: str | None
 ) -> None:
-    spec = {"data": {"source": LABELLED}, "serving": {"impressions": 1}, **changes}
+    spec = {"data": {"source": LABELLED}, "events": {"impressions": 1}, **changes}
     model = builder_inputs.model(**spec)
     served = model.status.model_copy(update={"champion": "movies-0a1b2c3d"})
     assert compared_version(dataclasses.replace(model, status=served)) == champion

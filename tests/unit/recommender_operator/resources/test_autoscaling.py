@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.traffic.knative import knative_manifests
-from recommender_operator.api.spec import ServingSpec
+from recommender_operator.api.spec import EventsSpec, ServingSpec
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import (
     autoscaling,
@@ -92,12 +92,13 @@ def test_without_autoscaling_a_former_autoscaler_keeps_the_number_of_pods() -> N
 def test_targets_change_autoscalers_but_not_pods() -> None:
     of = scaled().spec.serving
     other = scaled(maxReplicas=9).spec.serving
-    assert inference_service.serving_digest(of) == inference_service.serving_digest(other)
+    digest, events = inference_service.serving_digest, EventsSpec()
+    assert digest(of, events) == digest(other, events)
     assert autoscaling.digest(of) != autoscaling.digest(other)
     made = scaler(Component.PREDICTOR, scaled())
     assert autoscaling.is_current(made, of)
     assert not autoscaling.is_current(made, other)
-    assert inference_service.serving_digest(of) != inference_service.serving_digest(ServingSpec())
+    assert digest(of, events) != digest(ServingSpec(), events)
 
 
 def test_knative_scales_by_requests_with_its_own_autoscaler() -> None:
@@ -107,9 +108,9 @@ def test_knative_scales_by_requests_with_its_own_autoscaler() -> None:
     assert (predictor["scaleMetric"], predictor["scaleTarget"]) == ("concurrency", 8)
     delay = {"autoscaling.knative.dev/scale-down-delay": "120s"}
     assert predictor["annotations"] == delay
-    own = knative_manifests.serving_digest
+    own, events = knative_manifests.serving_digest, EventsSpec()
     other = scaled(maxReplicas=9).spec.serving
-    assert own(scaled().spec.serving) != own(other)
+    assert own(scaled().spec.serving, events) != own(other, events)
 
 
 def test_a_disruption_budget_allows_one_pod_at_a_time_at_any_number_of_pods() -> None:

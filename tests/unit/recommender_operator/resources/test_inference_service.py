@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recommender_operator.api.spec import ServingSpec
+from recommender_operator.api.spec_events import EventsSpec, Exploration
 from recommender_operator.api.spec_lists import Diversity, ListExposure
-from recommender_operator.api.spec_serving import Exploration
 from recommender_operator.resources import inference_service, serving_containers
 from recommender_serving.process import settings as serving_settings
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
@@ -57,14 +57,15 @@ SMALL = ListExposure(feature="vendor", categories=("small", "new"), min_share=0.
 
 
 def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
-    base = inference_service.serving_digest(ServingSpec())
-    assert inference_service.serving_digest(ServingSpec(replicas=3)) != base
-    assert inference_service.serving_digest(ServingSpec(transformer_replicas=3)) != base
-    assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
-    assert inference_service.serving_digest(ServingSpec(hide=())) != base
-    assert inference_service.serving_digest(ServingSpec(diversity=(BRANDS,))) != base
-    assert inference_service.serving_digest(ServingSpec(exposure=(SMALL,))) != base
-    explores = ServingSpec(exploration=Exploration(share=0.1))
-    assert inference_service.serving_digest(explores) != base
-    assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
-    assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base
+    digest, events = inference_service.serving_digest, EventsSpec()
+    base = digest(ServingSpec(), events)
+    assert digest(ServingSpec(replicas=3), events) != base
+    assert digest(ServingSpec(transformer_replicas=3), events) != base
+    assert digest(ServingSpec(timeout_milliseconds=50), events) != base
+    assert digest(ServingSpec(diversity=(BRANDS,)), events) != base
+    assert digest(ServingSpec(exposure=(SMALL,)), events) != base
+    assert digest(ServingSpec(), EventsSpec(hide=())) != base
+    assert digest(ServingSpec(), EventsSpec(trending=True)) != base
+    assert digest(ServingSpec(), EventsSpec(exploration=Exploration(share=0.1))) != base
+    assert digest(ServingSpec(host="a.example"), events) == base
+    assert digest(ServingSpec(keep_previous=False), events) == base

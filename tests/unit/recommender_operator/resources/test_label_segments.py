@@ -43,7 +43,7 @@ def test_the_transformer_is_told_only_if_predictions_are_compared() -> None:
             "format": "CSV",
             "mapping": each,
         }
-        of = model(serving={"impressions": 1}, data={"source": source})
+        of = model(events={"impressions": 1}, data={"source": source})
         told = {one["name"]: one["value"] for one in variables(of, version(), own)}
         found[name] = told.get("RECOMMENDER_LABEL_SEGMENTS")
     assert found == {"label": "age", "none": None}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from recommender_operator.adapters.traffic.knative import knative_manifests
-from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
+from recommender_operator.api.spec import DataSpec, EventsSpec, ServingSpec, TrainingSpec
 from recommender_operator.api.spec_pod_template import PodSpec, PodTemplate
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
@@ -117,7 +117,7 @@ def test_where_pods_run_makes_no_other_version_but_replaces_served_pods() -> Non
     assert names.spec_hash(data, training) == names.spec_hash(data, TrainingSpec())
     serving = ServingSpec.model_validate({"podTemplate": {"spec": POOL}})
     digest = inference_service.serving_digest
-    assert digest(serving) != digest(ServingSpec())
+    assert digest(serving, EventsSpec()) != digest(ServingSpec(), EventsSpec())
 
 
 def test_the_training_command_does_not_see_where_it_runs() -> None:

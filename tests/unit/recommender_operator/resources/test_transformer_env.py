@@ -90,7 +90,7 @@ def test_transformers_export_traces_if_there_is_a_receiver() -> None:
 @pytest.mark.parametrize("hide", [(), tuple(Hide)])
 def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hide, ...]) -> None:
     own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
-    of = model(serving={"hide": [each.value for each in hide]})
+    of = model(events={"hide": [each.value for each in hide]})
     built = inference_service.standard(of, version(), own)
     (container,) = built["spec"]["transformer"]["containers"]
     environment = {each["name"]: each["value"] for each in container["env"]}
@@ -104,7 +104,7 @@ def test_transformers_report_the_share_of_impressions_that_the_resource_wants() 
     own = dataclasses.replace(OPTIONS, collector_url=url, store_namespace="team")
     names = {"RECOMMENDER_COLLECTOR_URL", "RECOMMENDER_IMPRESSIONS"}
     assert not names & set(_environment(own)), "it is off unless it is asked for"
-    wanted = model(serving={"impressions": 0.25})
+    wanted = model(events={"impressions": 0.25})
     given = _environment(own, wanted)
     assert {name: given[name] for name in names} == dict(
         zip(sorted(names), (url, "0.25"), strict=True)
@@ -121,7 +121,7 @@ def test_transformers_report_predictions_of_a_label_that_impressions_have() -> N
         "positiveTypes": [{"type": "purchase"}],
         "attribution": {"impressions": ["impression"], "hours": 24},
     }
-    wanted = model(serving={"impressions": 1})
+    wanted = model(events={"impressions": 1})
     assert "RECOMMENDER_PREDICTIONS" not in _environment(own, wanted)
     interactions = {
         **MAPPING["interactions"], "eventType": "kind", "eventTypes": [{"type": "purchase"}]
@@ -132,7 +132,7 @@ def test_transformers_report_predictions_of_a_label_that_impressions_have() -> N
         "format": "CSV",
         "mapping": mapping,
     }
-    labelled = model(serving={"impressions": 1}, data={"source": source})
+    labelled = model(events={"impressions": 1}, data={"source": source})
     assert _environment(own, labelled)["RECOMMENDER_PREDICTIONS"] == "true"
 
 
@@ -140,7 +140,7 @@ def test_the_transformer_understands_how_answers_explore() -> None:
     own = dataclasses.replace(
         OPTIONS, collector_url="http://collector.team.svc", store_namespace="team"
     )
-    wanted = model(serving={"impressions": 1, "exploration": {"share": 0.01}})
+    wanted = model(events={"impressions": 1, "exploration": {"share": 0.01}})
     given = _environment(own, wanted)
     assert given["RECOMMENDER_EXPLORATION"] == '{"share": 0.01, "pool": 10}'
     parsed = serving_settings.parse(["serve", "--artifact", "/artifact"], given)
@@ -149,7 +149,7 @@ def test_the_transformer_understands_how_answers_explore() -> None:
     assert (parsed.explores.share, parsed.explores.pool) == (0.01, 10)
     for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
         assert "RECOMMENDER_EXPLORATION" not in _environment(others, wanted), "nobody would know"
-    assert "RECOMMENDER_EXPLORATION" not in _environment(own, model(serving={"impressions": 1}))
+    assert "RECOMMENDER_EXPLORATION" not in _environment(own, model(events={"impressions": 1}))
 
 
 def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
@@ -171,7 +171,7 @@ def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
 def test_transformers_follow_what_is_popular_if_the_resource_wants_it() -> None:
     own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
     assert "RECOMMENDER_TRENDING" not in _environment(own)
-    wanted = model(serving={"trending": True})
+    wanted = model(events={"trending": True})
     assert _environment(own, wanted)["RECOMMENDER_TRENDING"] == "true"
     assert "RECOMMENDER_TRENDING" not in _environment(OPTIONS, wanted), "without a store"
 

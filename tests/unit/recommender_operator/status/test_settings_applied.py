@@ -19,7 +19,7 @@ KIND = "SettingsApplied"
 DECLARED = pathlib.Path("training/recommender_training/ingestion/movielens100k/movielens100k.json")
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 BY_USERS: dict[str, Any] = {
-    "serving": {"impressions": 1},
+    "events": {"impressions": 1},
     "rollout": {
         "experiment": {"primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.05}]}
     },
@@ -48,14 +48,14 @@ REPORTED = {"impressions": 0.5, "exploration": {"share": 0.1}, "trending": True,
 def test_settings_without_a_collector_are_named_with_value_and_remedy(
     platform: Platform, remedy: str
 ) -> None:
-    world = looked(platform, serving=REPORTED)
+    world = looked(platform, events=REPORTED)
     assert world.condition(KIND) == ("False", "NoCollector")
     message = world.message(KIND)
     for part in (
-        "serving.impressions 0.5",
-        'serving.exploration {"share": 0.1}',
-        "serving.trending true",
-        'serving.hide ["Seen"]',
+        "events.impressions 0.5",
+        'events.exploration {"share": 0.1}',
+        "events.trending true",
+        'events.hide ["Seen"]',
         remedy,
     ):
         assert part in message
@@ -63,15 +63,15 @@ def test_settings_without_a_collector_are_named_with_value_and_remedy(
 
 
 def test_an_experiment_and_a_holdout_without_a_collector_are_named_before_any_training() -> None:
-    serving = {"impressions": 1, "holdout": {"percent": 5}}
+    events = {"impressions": 1, "holdout": {"percent": 5}}
     rollout: dict[str, Any] = {"interleaving": {}, **BY_USERS["rollout"]}
-    world = looked(Platform(), **(BY_USERS | {"serving": serving, "rollout": rollout}))
-    for field in ("serving.holdout", "rollout.experiment", "rollout.interleaving"):
+    world = looked(Platform(), **(BY_USERS | {"events": events, "rollout": rollout}))
+    for field in ("events.holdout", "rollout.experiment", "rollout.interleaving"):
         assert f"{field} {{" in world.message(KIND)
 
 
 def test_the_same_settings_beside_a_collector_are_applied() -> None:
-    world = looked(serving=REPORTED)
+    world = looked(events=REPORTED)
     assert world.condition(KIND) == ("True", "Applied")
     assert world.message(KIND) == "every setting of the spec has an effect"
 
@@ -80,12 +80,12 @@ def test_a_default_that_needs_the_store_is_explained_and_refuses_nothing() -> No
     world = looked(Platform())
     assert world.condition(KIND) == ("True", "Applied")
     assert "answers leave out only the items of the session" in world.message(KIND)
-    asked_for_nothing = looked(Platform(), serving={"hide": []})
+    asked_for_nothing = looked(Platform(), events={"hide": []})
     assert asked_for_nothing.message(KIND) == "every setting of the spec has an effect"
 
 
 def test_one_warning_is_sent_until_the_reason_changes() -> None:
-    world = looked(Platform(), serving=REPORTED)
+    world = looked(Platform(), events=REPORTED)
     for _ in range(3):
         world.reconcile()
     assert [event.reason for event in world.events].count("NoCollector") == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender_operator.api.spec import ServingSpec
+from recommender_operator.api.spec import EventsSpec, ServingSpec
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import (
     collector_keys,
@@ -85,7 +85,7 @@ def service(
             "annotations": {
                 inference_service.DEPLOYMENT_MODE: "Knative",
                 labels.VERSION: version.name,
-                labels.SERVING_DIGEST: serving_digest(serving),
+                labels.SERVING_DIGEST: serving_digest(serving, model.spec.events),
             },
             "ownerReferences": labels.owned_by_model(model),
         },
@@ -93,9 +93,9 @@ def service(
     }
 
 
-def serving_digest(serving: ServingSpec) -> str:
+def serving_digest(serving: ServingSpec, events: EventsSpec) -> str:
     """Return a short digest of the settings whose change makes a new revision."""
-    return inference_service.serving_digest(serving, scaling=settings(serving))
+    return inference_service.serving_digest(serving, events, scaling=settings(serving))
 
 
 def settings(serving: ServingSpec) -> Manifest | None:

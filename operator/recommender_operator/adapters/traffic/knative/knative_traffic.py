@@ -263,7 +263,8 @@ def _missing_budget(subject: Subject, service: Object) -> Object | None:
 
 def _is_current(subject: Subject, view: KnativeView) -> bool:
     """Return whether the latest template has the settings of the model."""
-    digest = knative_manifests.serving_digest(subject.model.spec.serving)
+    spec = subject.model.spec
+    digest = knative_manifests.serving_digest(spec.serving, spec.events)
     return view.annotations.get(labels.SERVING_DIGEST) == digest
 
 

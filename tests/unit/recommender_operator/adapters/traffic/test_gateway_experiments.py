@@ -14,10 +14,10 @@ from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, mo
 from tests.unit.recommender_operator.resources.built_manifests import MAPPING
 
 NAME = "movies-0123abcd"
-MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
-SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
-PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
-MIXED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"interleaving": {}}}
+MEASURED: dict[str, object] = {"events": {"impressions": 1}, "rollout": {"experiment": PLAN}}
+SHADOWED: dict[str, object] = {"events": {"impressions": 1}, "rollout": {"shadow": {}}}
+PLAIN: dict[str, object] = {"events": {"impressions": 1}}
+MIXED: dict[str, object] = {"events": {"impressions": 1}, "rollout": {"interleaving": {}}}
 CURRENT = {labels.EXPERIMENTS: "4", labels.SHADOWS: "2"}
 BOTH = pytest.mark.parametrize(
     ("contract", "sections"),

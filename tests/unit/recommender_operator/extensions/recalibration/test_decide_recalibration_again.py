@@ -52,7 +52,7 @@ def weeks(world: World, *shops: Shop) -> None:
 
 
 def test_it_runs_no_experiment_as_its_lists_are_the_same() -> None:
-    world, oracle = drifted(rollout={"experiment": PLAN}, serving={"impressions": 1})
+    world, oracle = drifted(rollout={"experiment": PLAN}, events={"impressions": 1})
     until_made(world, oracle)
     look(world, oracle, 1)
     told = world.message("Drifted")
