@@ -6,12 +6,12 @@ import datetime
 import math
 from collections.abc import Mapping
 
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.analysis import calibration_fit, label_drift
 from recommender_operator.analysis.calibration_fit import Judged, Refused
 from recommender_operator.analysis.label_drift import DAYS, MOST_IN_A_ROW, LabelVerdict
 from recommender_operator.analysis.label_sums import Labels
 from recommender_operator.analysis.platt import Scale
-from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.context import Context, stored_recalibrations
 from recommender_operator.context.reconcile_context import STAND_IN
 from recommender_operator.monitoring import label_monitor

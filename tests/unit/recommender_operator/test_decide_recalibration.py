@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator import actions as a
-from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.lifecycle import recalibrated_gates
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
