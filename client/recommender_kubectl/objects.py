@@ -196,10 +196,10 @@ class Rollout:
 
     weights: tuple[int, ...]
     manual: bool
-    step_seconds: float = field(metadata=at("analysis.stepSeconds"))
-    min_requests: int = field(metadata=at("analysis.minRequests"))
-    deadline_seconds: float = field(metadata=at("analysis.deadlineSeconds"))
-    on_deadline: str = field(metadata=at("analysis.onDeadline"))
+    step_seconds: float = field(metadata=at("rollout.analysis.stepSeconds"))
+    min_requests: int = field(metadata=at("rollout.analysis.minRequests"))
+    deadline_seconds: float = field(metadata=at("rollout.analysis.deadlineSeconds"))
+    on_deadline: str = field(metadata=at("rollout.analysis.onDeadline"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,8 @@ def advance_candidate(ctx: Context, out: Outcome) -> None:
         stage = before.status.stage
         if (ctx.spec.paused or ctx.held) and stage is not VersionStage.CANARY:
             return
-        STAGES[stage](ctx, out)
+        if not any(extension.advance(ctx, out, before) for extension in ctx.extensions):
+            STAGES[stage](ctx, out)
         after = ctx.candidate
         if after is None or after.name != before.name or after.status.stage is stage:
             return

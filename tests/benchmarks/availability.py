@@ -58,12 +58,12 @@ SPEC: dict[str, Any] = {
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}},
         "transformerResources": {"requests": {"cpu": "100m"}, "limits": {"memory": "384Mi"}},
     },
-    "analysis": {"stepSeconds": 10},
+    "rollout": {"analysis": {"stepSeconds": 10}},
 }
 #: Behind Envoy an answer must come well within an attempt of its policy, also from a fallback.
 ENVOY_SPEC: dict[str, Any] = {
     "serving": {"timeoutMilliseconds": 500},
-    "analysis": {"thresholds": {"maxFallbackShare": 0.5}},
+    "rollout": {"analysis": {"thresholds": {"maxFallbackShare": 0.5}}},
 }
 #: What the collector knows of the model: the columns of its files, although nobody clicks here.
 COLLECTED: collecting.Values = {
@@ -151,7 +151,7 @@ def main() -> None:
     # Only models of the release's namespace use its store and its collector.
     spec = merged(SPEC, ENVOY_SPEC if given.gateway == "envoy" else {})
     world = platform.world(
-        install.SYSTEM_NAMESPACE, spec | {"rollout": {"traffic": given.traffic}}
+        install.SYSTEM_NAMESPACE, merged(spec, {"rollout": {"traffic": given.traffic}})
     )
     world.remove()
     collecting.until_ready(world)

@@ -110,7 +110,7 @@ async def _life(
         result |= await _rollout(fleet)
     result |= await _rest(options, operator, "idle", options.idle_window)
     if not options.paused:
-        await fleet.patch(every, {"drift": {"enabled": True}})
+        await fleet.patch(every, {"retrain": {"drift": {"enabled": True}}})
         result |= await _rest(options, operator, "watched", options.window)
     result |= await _recovery(operator, fleet)
     result["rss_mib"] = round(operator.figures().rss_mib, 1)

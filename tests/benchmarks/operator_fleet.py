@@ -25,8 +25,8 @@ MERGE = "application/merge-patch+json"
 #: Concurrent requests when models are created or changed.
 TOGETHER = 16
 SPEC: dict[str, Any] = {
-    "analysis": {"stepSeconds": 5, "intervalSeconds": 2},
-    "drift": {"enabled": False},
+    "rollout": {"analysis": {"stepSeconds": 5, "intervalSeconds": 2}},
+    "retrain": {"drift": {"enabled": False}},
     "serving": {"keepPrevious": False},
 }
 #: The time limit of each step, in seconds.

@@ -51,10 +51,12 @@ SMALL: dict[str, Any] = {
         "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}},
         "transformerResources": {"requests": {"cpu": "50m"}, "limits": {"memory": "384Mi"}},
     },
-    "analysis": {
-        "stepSeconds": 10,
-        "minRequests": 20,
-        "thresholds": {"maxLatencyP99Milliseconds": 9000},
+    "rollout": {
+        "analysis": {
+            "stepSeconds": 10,
+            "minRequests": 20,
+            "thresholds": {"maxLatencyP99Milliseconds": 9000},
+        }
     },
 }
 
@@ -107,7 +109,7 @@ def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]
     """
     mode = str(request.param)
     namespace = f"{install.E2E_PREFIX}{mode.lower()}"
-    made = platform.world(namespace, {**SMALL, "rollout": {"traffic": mode}})
+    made = platform.world(namespace, merged(SMALL, {"rollout": {"traffic": mode}}))
     made.remove()
     made.route = TrafficWatch(made.kube, made.name, mode)
     reported = stories.first_version(made)
@@ -179,7 +181,9 @@ def new_world(platform: Platform) -> Iterator[NewWorld]:
     made: list[World] = []
 
     def make(changes: dict[str, Any] | None = None, *, name: str = "movies") -> World:
-        made.append(platform.world(namespace, {**SMALL, **(changes or {})}, name=name))
+        # Sections replace those of SMALL, but a plan of a rollout keeps its limits.
+        given = merged({"rollout": SMALL["rollout"]}, changes or {})
+        made.append(platform.world(namespace, {**SMALL, **given}, name=name))
         return made[-1]
 
     yield make

@@ -25,7 +25,7 @@ LIVE = merged(
     SPEC,
     {
         "serving": {"impressions": 1, "holdout": {"percent": 10, "answers": "Popularity"}},
-        "drift": {"enabled": False},
+        "retrain": {"drift": {"enabled": False}},
     },
 )
 PARTS = ("store", "writer", "collector")
@@ -128,9 +128,9 @@ def rehearsed(
         compared = {
             "weight": 100 // (2 + len(arms)), "arms": [{"version": name} for name in arms]
         }  # fmt: skip
-        changes = merged(changes, {"experiment": compared})
+        changes = merged(changes, {"rollout": {"experiment": compared}})
     candidate = live.new_version_after(lambda: live.apply(changes, fault))
-    until_weight(live, candidate, changes["experiment"]["weight"])
+    until_weight(live, candidate, changes["rollout"]["experiment"]["weight"])
     liked = {candidate: appeal, **(arms or {})}
     users = collecting.Users(
         live, seconds=600, rate=rate, users=1500, click_rate=0.2, seed=seed,

@@ -26,28 +26,37 @@ DAYS = 14
 OPEN, CLOSED = 30 * seasons.DAY, 60
 SPEC: dict[str, Any] = {
     "data": {
-        "source": {"path": NAME, "format": "JSONLines", "mapping": seasons.MAPPING},
+        "source": {
+            "persistentVolumeClaim": {"path": NAME},
+            "format": "JSONLines",
+            "mapping": seasons.MAPPING,
+        },
         "window": {"days": DAYS},
     },
     "evaluation": {"gates": [{"metric": "auc", "min": 0.55}]},
     "serving": {"impressions": 1},
-    "rollout": {"steps": [{"weight": 100}]},
-    "analysis": {"stepSeconds": 5},
-    # Watched once all labels are there: the operator asks for them every five minutes.
-    "drift": {
-        "enabled": False,
-        "windowSessions": 100,
-        "consecutiveWindows": 2,
-        "cooldownSeconds": 0,
+    "rollout": {"steps": [{"weight": 100}], "analysis": {"stepSeconds": 5}},
+    "retrain": {
+        "mode": "Auto",
+        "onDrift": False,
+        # Watched once all labels are there: the operator asks for them every five minutes.
+        "drift": {
+            "enabled": False,
+            "windowSessions": 100,
+            "consecutiveWindows": 2,
+            "cooldownSeconds": 0,
+        },
     },
-    "retrain": {"mode": "Auto", "onDrift": False},
 }
 #: Fewer clicks of all users, and hardly any on one page: floors of the effect tell them apart.
 FEWER, HARDLY_ANY = 0.55, 0.07
 ABOVE_ALL, BELOW_ALL = 0.7, 0.3
 REACTS = {
-    "drift": {"enabled": True, "effectFloor": BELOW_ALL},
-    "retrain": {"mode": "Auto", "onDrift": True},
+    "retrain": {
+        "mode": "Auto",
+        "onDrift": True,
+        "drift": {"enabled": True, "effectFloor": BELOW_ALL},
+    },
 }
 #: Fewer in a rollout than a window of sessions.
 REQUESTS_A_SECOND = 8.0
@@ -153,7 +162,7 @@ def usual(platform: Platform, tmp_path: pathlib.Path) -> Iterator[Seasons]:
 def named(usual: Seasons) -> None:
     """A drift of the users of one page alone is reported by its name."""
     world, champion = usual.world, usual.world.champion
-    world.apply({"drift": {"enabled": True, "effectFloor": ABOVE_ALL}})
+    world.apply({"retrain": {"drift": {"enabled": True, "effectFloor": ABOVE_ALL}}})
     world.until("Drifted", lambda: world.condition("Drifted").get("status") == "True", 180)
     drifted = world.condition("Drifted")
     assert drifted["reason"] == "SegmentDrifted", drifted

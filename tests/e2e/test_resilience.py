@@ -97,9 +97,9 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and
 def test_given_a_canary_when_it_is_evicted_it_continues_and_when_it_refuses_it_is_rolled_back(
     new_world: NewWorld,
 ) -> None:
-    half = {"rollout": {"steps": [{"weight": 50}, {"weight": 100}]}}
+    half = {"steps": [{"weight": 50}, {"weight": 100}]}
     # An eviction takes time, and the step must not end before.
-    world = new_world({**half, "analysis": {"stepSeconds": 200}})
+    world = new_world({"rollout": {**half, "analysis": {"stepSeconds": 200}}})
     stories.first_version(world)
     stable = world.champion or ""
     world.start_load(REQUESTS_A_SECOND)
@@ -113,7 +113,7 @@ def test_given_a_canary_when_it_is_evicted_it_continues_and_when_it_refuses_it_i
         world.until("the eviction", lambda: faults.evicted(world, pod), 120)
         world.until("all requests for stable", lambda: {stable: 100} in world.route_splits, 120)
     back = world.route.zero_since(version)
-    world.apply({**candidate, "analysis": {"stepSeconds": 10}})
+    world.apply({**candidate, "rollout": {"analysis": {"stepSeconds": 10}}})
     assert world.until_decided(version) == "Promoted", world.describe()
     world.until_settled()
     comes_back_and_refuses(world, stable)

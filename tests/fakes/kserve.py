@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from recommender_operator.adapters.kinds import INFERENCE_SERVICES, REVISIONS
+from recommender_operator.adapters.traffic.knative.knative_manifests import MIN_SCALE
 from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.ownership import controller_of
-from recommender_operator.resources.requested_memory import MIN_SCALE
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
 

@@ -21,13 +21,14 @@ from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.controller.kube import Kube, Object, Resource
 from recommender_operator.resources import labels as marks
 from tests.fakes.kube import NOW, FakeKube
+from tests.sources import SOURCE
 
 
 def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
     """Return a RecommenderModel as the API server would, once it has the finalizer."""
     base: Object = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
     }
     return {
         "apiVersion": "recommender.dev/v1alpha1",

@@ -91,7 +91,10 @@ async def rollback(world: World) -> None:
 
 async def experiment(world: World) -> None:
     """A candidate whose users click more, until the experiment promotes it."""
-    first = await world.first(serving=SPEC["serving"] | {"impressions": 1}, experiment=PLAN)
+    first = await world.first(
+        serving=SPEC["serving"] | {"impressions": 1},
+        rollout=SPEC["rollout"] | {"experiment": PLAN},
+    )
     world.collector.clicks = lambda version: BETTER if version != first else None
 
     async def promoted() -> bool:
@@ -110,7 +113,7 @@ async def knative(world: World) -> None:
     async def promoted() -> bool:
         return await world.serving() and (await world.status()).get("champion") != first
 
-    await world.make(rollout={"traffic": "Knative"})
+    await world.make(rollout=SPEC["rollout"] | {"traffic": "Knative"})
     await world.chain.phase("a first version in Knative mode", world.serving)
     first = (await world.status())["champion"]
     await world.change()

@@ -16,6 +16,7 @@ from recommender_operator.controller.kube import Object
 from recommender_operator.controller.transport import Transport
 from recommender_operator.resources.labels import MANAGER
 from tests.cluster import api
+from tests.sources import SOURCE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CRDS = ROOT / "manifests" / "crds"
@@ -90,8 +91,8 @@ def make_namespace(name: str) -> None:
 
 def manifest(namespace: str, name: str = "movies", **spec: object) -> Object:
     base: dict[str, object] = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
     }
     return {
         "apiVersion": "recommender.dev/v1alpha1",

@@ -36,11 +36,13 @@ PLUGINS = {"kubectl-recommender": "__main__", "kubectl_complete-recommender": "c
 #: What differs from the model of the tutorial: a candidate waits until somebody decides, and no
 #: version is deleted meanwhile.
 CHANGES: Json = {
-    "rollout": {"steps": [{"weight": 50}, {"weight": 100}]},
-    "analysis": {"intervalSeconds": 2, "stepSeconds": 1800, "minRequests": 40},
+    "rollout": {
+        "steps": [{"weight": 50}, {"weight": 100}],
+        "analysis": {"intervalSeconds": 2, "stepSeconds": 1800, "minRequests": 40},
+    },
     "evaluation": {"gates": [{"metric": "auc", "min": 0.65}]},
     "history": {"limit": 20},
-    "drift": {"enabled": False},
+    "retrain": {"drift": {"enabled": False}},
     "deletionPolicy": "Retain",
 }
 

@@ -22,6 +22,7 @@ from recommender_operator.adapters.kinds import (
     VERSIONS,
 )
 from recommender_operator.adapters.objects import event_recorder
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.controller.kube import Object, Resource
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
@@ -89,9 +90,9 @@ def _network_policy() -> Object:
 
 
 def _knative_policy() -> Object:
-    service = inference_service.knative(model(), version(), 10, OPTIONS)
+    service = knative_manifests.service(model(), version(), 10, OPTIONS)
     service["metadata"]["uid"] = "uid-service"
-    return network_policies.knative_policy(model(), service, OPTIONS)
+    return knative_manifests.policy(model(), service, OPTIONS)
 
 
 def _event() -> Object:
@@ -109,7 +110,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     ),
     "knative": (
         INFERENCE_SERVICES,
-        lambda: inference_service.knative(model(), version(), 10, OPTIONS),
+        lambda: knative_manifests.service(model(), version(), 10, OPTIONS),
     ),
     "budget": (BUDGETS, _budget),
     "network": (NETWORK_POLICIES, _network_policy),

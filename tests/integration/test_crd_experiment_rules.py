@@ -1,4 +1,4 @@
-"""A real API server judges `spec.experiment`."""
+"""A real API server judges `spec.rollout.experiment`."""
 
 from __future__ import annotations
 
@@ -31,16 +31,15 @@ def server() -> Iterator[Server]:
 def body(*, rollout: Json | None = None, serving: Json | None = None, **experiment: Any) -> Json:
     """A model with an experiment."""
     made = sample("minimal")
-    made["spec"]["experiment"] = {"primary": [CLICKS]} | experiment
+    plan = {"primary": [CLICKS]} | experiment
     made["spec"]["serving"] = {"impressions": 1} if serving is None else serving
-    if rollout is not None:
-        made["spec"]["rollout"] = rollout
+    made["spec"]["rollout"] = {"experiment": plan} | (rollout or {})
     return made
 
 
 def test_one_primary_metric_is_enough_and_gets_the_documented_defaults(server: Server) -> None:
     created = server.create(body(), dry_run="All", field_validation="Strict")
-    assert created["spec"]["experiment"] == {
+    assert created["spec"]["rollout"]["experiment"] == {
         "weight": 50, "primary": [CLICKS], "goal": "Superior", "guardrails": [], "segments": [],
         "arms": [],
         "alpha": 0.05,
@@ -57,7 +56,7 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
     }  # fmt: skip
     made = body(rollout={"testHeader": "let-me-see-it-first"}, **plan)
     created = server.create(made, dry_run="All", field_validation="Strict")
-    assert created["spec"]["experiment"].items() >= plan.items()
+    assert created["spec"]["rollout"]["experiment"].items() >= plan.items()
     assert created["spec"]["rollout"]["testHeader"] == "let-me-see-it-first"
 
 
@@ -66,15 +65,16 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
     [
         (
             {"rollout": {"traffic": "Knative"}},
-            "experiment requires rollout.traffic Gateway: Knative splits requests, not users",
+            "rollout.experiment requires rollout.traffic Gateway: Knative splits requests, not "
+            "users",
         ),
-        ({"serving": {}}, "experiment requires serving.impressions 1"),
-        ({"serving": {"impressions": 0.5}}, "experiment requires serving.impressions 1"),
+        ({"serving": {}}, "rollout.experiment requires serving.impressions 1"),
+        ({"serving": {"impressions": 0.5}}, "rollout.experiment requires serving.impressions 1"),
         ({"primary": []}, "should have at least 1 items"),
-        ({"primary": [CLICKS, CLICKS]}, "spec.experiment.primary[1]: Duplicate value"),
+        ({"primary": [CLICKS, CLICKS]}, "spec.rollout.experiment.primary[1]: Duplicate value"),
         (
             {"guardrails": [REVENUE, REVENUE]},
-            "spec.experiment.guardrails[1]: Duplicate value",
+            "spec.rollout.experiment.guardrails[1]: Duplicate value",
         ),
         ({"primary": [{"metric": "Clicks", "smallestEffect": 0.1}]}, "Unsupported value"),
         ({"primary": [CLICKS | {"smallestEffect": 0}]}, "should be greater than 0"),
@@ -84,32 +84,35 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"guardrails": [FALLBACKS | {"largestLoss": 10.5}]}, "less than or equal to 10"),
         ({"primary": [CLICKS | {"baseline": 0}]}, "should be greater than 0"),
         ({"primary": [CLICKS | {"baseline": 1e-7}]}, "baseline must be at least 0.000001"),
-        ({"segments": [DEVICE, DEVICE]}, "spec.experiment.segments[1]: Duplicate value"),
+        ({"segments": [DEVICE, DEVICE]}, "spec.rollout.experiment.segments[1]: Duplicate value"),
         ({"segments": [DEVICE | {"largestLoss": 9e-4}]}, "largestLoss must be at least 0.001"),
         ({"segments": [DEVICE | {"largestLoss": 1}]}, "largestLoss must be below 1"),
-        ({"segments": [{"feature": "Device"}]}, "spec.experiment.segments[0].feature"),
+        ({"segments": [{"feature": "Device"}]}, "spec.rollout.experiment.segments[0].feature"),
         ({"segments": [{"feature": f"f{n}"} for n in range(4)]}, "must have at most 3 items"),
         ({"arms": [OLD]}, "set weight to at most 49 with one arm"),
         ({"arms": [OLD, OLDER], "weight": 34}, "33 with two"),
-        ({"arms": [OLD, OLD], "weight": 10}, "spec.experiment.arms[1]: Duplicate value"),
+        ({"arms": [OLD, OLD], "weight": 10}, "spec.rollout.experiment.arms[1]: Duplicate value"),
         ({"arms": [OLD, OLDER] * 2, "weight": 1}, "must have at most 3 items"),
-        ({"arms": [{"version": "movies"}], "weight": 10}, "spec.experiment.arms[0].version"),
+        (
+            {"arms": [{"version": "movies"}], "weight": 10},
+            "spec.rollout.experiment.arms[0].version",
+        ),
         (
             {"guardrails": [EXPOSURE]},
-            "the metrics GroupExposure and GroupExcess require experiment.itemGroup",
+            "the metrics GroupExposure and GroupExcess require rollout.experiment.itemGroup",
         ),
         (
             {"primary": [{"metric": "GroupExcess", "smallestEffect": 2}]},
-            "the metrics GroupExposure and GroupExcess require experiment.itemGroup",
+            "the metrics GroupExposure and GroupExcess require rollout.experiment.itemGroup",
         ),
         ({"guardrails": [EXPOSURE | {"largestLoss": 2}], **GROUP}, "largestLoss must be from"),
         (
             {"itemGroup": {"feature": "genre", "categories": ["a" * 101, "b" * 100]}},
-            "experiment.itemGroup.categories must have at most 200 characters together",
+            "rollout.experiment.itemGroup.categories must have at most 200 characters together",
         ),
         (
             {"itemGroup": {"feature": "genre", "categories": []}},
-            "spec.experiment.itemGroup.categories",
+            "spec.rollout.experiment.itemGroup.categories",
         ),
         (
             {"itemGroup": {"feature": "genre", "categories": ["a"] * 21}},
@@ -118,8 +121,14 @@ def test_a_full_plan_with_a_testers_header_is_accepted(server: Server) -> None:
         ({"itemGroup": {"feature": "Genre", "categories": ["a"]}}, "itemGroup.feature"),
         ({"slowerThanMilliseconds": 0}, "should be greater than or equal to 1"),
         ({"slowerThanMilliseconds": 60001}, "should be less than or equal to 60000"),
-        ({"minDays": 8, "maxDays": 7}, "experiment.minDays must not be above experiment.maxDays"),
-        ({"minDays": 30}, "experiment.minDays must not be above experiment.maxDays"),
+        (
+            {"minDays": 8, "maxDays": 7},
+            "rollout.experiment.minDays must not be above rollout.experiment.maxDays",
+        ),
+        (
+            {"minDays": 30},
+            "rollout.experiment.minDays must not be above rollout.experiment.maxDays",
+        ),
         ({"maxDays": 61}, "should be less than or equal to 60"),
         ({"weight": 100}, "should be less than or equal to 99"),
         ({"weight": 0}, "should be greater than or equal to 1"),
@@ -145,7 +154,7 @@ def test_requests_and_a_group_of_items_may_be_watched(server: Server) -> None:
         **GROUP,
     }
     created = server.create(body(**plan), dry_run="All", field_validation="Strict")
-    assert created["spec"]["experiment"].items() >= plan.items()
+    assert created["spec"]["rollout"]["experiment"].items() >= plan.items()
 
 
 def test_the_group_is_one_of_a_declared_feature_with_categories(server: Server) -> None:
@@ -155,11 +164,11 @@ def test_the_group_is_one_of_a_declared_feature_with_categories(server: Server) 
     name = next(each["name"] for each in declared if each["kind"] in kinds)
     made["spec"]["serving"] = {"impressions": 1}
     group: Json = {"feature": name, "categories": ["a"]}
-    made["spec"]["experiment"] = {"primary": [CLICKS], "itemGroup": group}
+    made["spec"]["rollout"] = {"experiment": {"primary": [CLICKS], "itemGroup": group}}
     assert server.create(made, dry_run="All")
     group["feature"] = "colour"
     told = refusal(lambda: server.create(made, dry_run="All"))
-    assert "experiment.itemGroup.feature must be one of data.source.mapping.items" in told
+    assert "rollout.experiment.itemGroup.feature must be one of data.source.mapping.items" in told
 
 
 def test_a_header_for_testers_is_refused_where_no_route_can_choose_by_it(server: Server) -> None:
@@ -233,11 +242,8 @@ def test_a_list_does_not_divide_users(server: Server) -> None:
     made["spec"]["data"]["source"]["mapping"]["interactions"]["features"] = [plain, tags]
     made["spec"]["serving"] = {"impressions": 1}
     plan: Json = {"primary": [CLICKS], "segments": [{"feature": "device"}]}
-    made["spec"]["experiment"] = plan
+    made["spec"]["rollout"] = {"experiment": plan}
     assert server.create(made, dry_run="All")
     plan["segments"].append({"feature": "tags"})
     told = refusal(lambda: server.create(made, dry_run="All"))
-    assert (
-        "experiment.segments must not name a MultiCategorical, an Embedding or a Timestamp with"
-        in told
-    )
+    assert "rollout.experiment.segments must not name a MultiCategorical, an Embedding" in told

@@ -24,7 +24,10 @@ def server() -> Iterator[Server]:
         yield server
 
 
-SOURCE: Json = {"claimName": "raw-data", "path": "shop", "format": "CSV"}
+SOURCE: Json = {
+    "persistentVolumeClaim": {"claimName": "raw-data", "path": "shop"},
+    "format": "CSV",
+}
 EVENTS: Json = {"files": "events/*.csv", "user": "u", "item": "i", "timestamp": "t",
                 "value": "v"}  # fmt: skip
 UNVALUED = {name: value for name, value in EVENTS.items() if name != "value"}
@@ -140,7 +143,7 @@ def test_an_invalid_mapping_is_rejected_with_its_field(
 def test_a_source_without_a_format_is_rejected_with_the_choices(
     server: Server, mapping: Json
 ) -> None:
-    source = {"claimName": "raw-data", "path": "shop"} | mapping
+    source = {"persistentVolumeClaim": SOURCE["persistentVolumeClaim"]} | mapping
     message = refusal(lambda: server.create(changed("data.source", source), dry_run="All"))
     assert "data.source.format is required: set Parquet, CSV, JSONLines or Delta with" in message
     assert "or MovieLens100K" in message

@@ -21,10 +21,13 @@ from tests.integration.crd_rig import (
     refusal,
     sample,
 )
+from tests.sources import SOURCE, source
 
 pytestmark = pytest.mark.integration
 
 STEPS = "rollout.steps"
+RAW, STORE = (f"{each}.persistentVolumeClaim.claimName" for each in ("data.source", "storage"))
+PATH = "data.source.persistentVolumeClaim.path"
 
 
 @pytest.fixture(scope="module")
@@ -90,21 +93,25 @@ def test_server_side_apply_merges_gates_and_replaces_steps(server: Server) -> No
         (STEPS, [{"weight": w} for w in (10, 50)], "last weight of rollout.steps must be 100"),
         (STEPS, [], "should have at least 1 items"),
         (STEPS, [{"weight": 0}, {"weight": 100}], "spec.rollout.steps[0].weight"),
-        ("analysis", {"provider": "Prometheus"}, "requires analysis.prometheusUrl"),
+        (
+            "rollout.analysis",
+            {"provider": "Prometheus"},
+            "requires rollout.analysis.prometheusUrl",
+        ),
         ("serving.host", "*.example.com", "serving.host must be a host name in"),
         ("serving.host", "Films.example.com", "serving.host must be a host name in"),
         ("serving.host", "films.example.com.", "serving.host must be a host name in"),
         ("serving.host", "films..example.com", "serving.host must be a host name in"),
         ("serving.host", "10.0.0.1", "serving.host must be a host name in"),
         ("serving.host", "a" * 64 + ".example.com", "serving.host must be a host name in"),
-        ("analysis", {"prometheusUrl": "http://p:9090/#x"}, "no '?', '#', '@', '%'"),
-        ("analysis", {"prometheusUrl": "http://p:9090/?x"}, "must be a base URL"),
-        ("analysis", {"prometheusUrl": "http://p:9090@q"}, "must be a base URL"),
-        ("analysis", {"prometheusUrl": "http://p:9090/a/../b"}, "must be a base URL"),
-        ("analysis", {"prometheusUrl": "http://p:9090/a%2fb"}, "must be a base URL"),
-        ("analysis", {"prometheusUrl": "http://p:9090/a\\b"}, "must be a base URL"),
-        ("analysis", {"prometheusUrl": "http://p:9090/\n"}, "must be a base URL"),
-        ("analysis", {"stepSeconds": 60, "deadlineSeconds": 9}, "must be at least"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090/#x"}, "no '?', '#', '@', '%'"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090/?x"}, "must be a base URL"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090@q"}, "must be a base URL"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090/a/../b"}, "must be a base URL"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090/a%2fb"}, "must be a base URL"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090/a\\b"}, "must be a base URL"),
+        ("rollout.analysis", {"prometheusUrl": "http://p:9090/\n"}, "must be a base URL"),
+        ("rollout.analysis", {"stepSeconds": 60, "deadlineSeconds": 9}, "must be at least"),
         ("evaluation.gates", [{"metric": "auc", "min": 0.6}] * 2, "gates[1]: Duplicate value"),
         ("evaluation.gates", [{"metric": "auc"}], "at least one of min, max and championMargin"),
         ("evaluation.gates", [{"metric": "auc", "min": 0.9, "max": 0.1}], "above its max"),
@@ -153,28 +160,38 @@ def test_server_side_apply_merges_gates_and_replaces_steps(server: Server) -> No
         (
             "data",
             {
-                "source": {"claimName": "raw", "format": "MovieLens100K"},
+                "source": SOURCE,
                 "version": "i3.u1.t0-0123456789abcdef",
                 "asOf": "2026-11-01T06:00:00Z",
             },
             "data.version and data.asOf are mutually exclusive",
         ),
-        ("data.source.path", "a/../b", "data.source.path must be a path such as"),
-        ("data.source.path", "a//b", "data.source.path must be a path such as"),
-        ("data.source.path", "a/", "data.source.path must be a path such as"),
-        ("data.source.path", "a/./b", "data.source.path must be a path such as"),
-        ("data.source.path", "a\\b", "spec.data.source.path"),
-        ("data.source.path", "/etc", "spec.data.source.path"),
-        ("data.source.claimName", "../pods", "data.source.claimName must be the name"),
-        ("storage.claimName", "a/b", "storage.claimName must be the name"),
+        (PATH, "a/../b", f"{PATH} must be a path such as"),
+        (PATH, "a//b", f"{PATH} must be a path such as"),
+        (PATH, "a/", f"{PATH} must be a path such as"),
+        (PATH, "a/./b", f"{PATH} must be a path such as"),
+        (PATH, "a\\b", f"spec.{PATH}"),
+        (PATH, "/etc", f"spec.{PATH}"),
+        (RAW, "../pods", f"{RAW} must be the name"),
+        (STORE, "a/b", f"{STORE} must be the name"),
         (
             "data.source",
-            {"claimName": "artifacts", "path": "lake/movies", "format": "MovieLens100K"},
-            "data.source.path must not be in a folder of the operator",
+            source("artifacts", "lake/movies"),
+            f"{PATH} must not be in a folder of the operator",
         ),
         ("training.hyperparameters", {"learningRate": 0}, "should be greater than 0"),
         ("training.hyperparameters", {"dropout": 1}, "should be less than 1"),
-        ("storage", {}, "spec.storage.claimName: Required value"),
+        (
+            "data.source",
+            {"format": "CSV"},
+            "data.source requires exactly one of: persistentVolumeClaim",
+        ),
+        (
+            "data.source.persistentVolumeClaim",
+            {},
+            "spec.data.source.persistentVolumeClaim.claimName: Required value",
+        ),
+        ("storage", {}, "storage requires exactly one of: persistentVolumeClaim"),
         ("metadata.name", "a" * 41, "at most 40 characters"),
         ("metadata.name", "a.b", "must be a DNS label"),
         ("metadata.name", "1a", "must be a DNS label"),
@@ -254,7 +271,7 @@ def test_a_custom_host_requires_the_gateway(server: Server) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"storage": {"claimName": "other"}}, "storage.claimName is immutable"),
+        ({"storage": {"persistentVolumeClaim": {"claimName": "other"}}}, "storage is immutable"),
         ({"rollout": {"traffic": "Knative"}}, "rollout.traffic is immutable"),
     ],
 )

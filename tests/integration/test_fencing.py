@@ -15,7 +15,7 @@ from recommender_operator.adapters.objects.owned_writes import (
 from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
 from recommender_operator.adapters.objects.preconditions import ObservedObjects
 from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.knative.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import ConflictError, KubeError, Object, Resource

@@ -196,8 +196,10 @@ def hurry(world: World) -> None:
     """The next rollout takes seconds, and no training reports explored places."""
     spec = {
         "evaluation": {"gates": [{"metric": "auc", "min": 0.55}]},
-        "rollout": {"steps": [{"weight": 100}]},
-        "analysis": {"intervalSeconds": 1, "stepSeconds": 1, "minRequests": 1},
+        "rollout": {
+            "steps": [{"weight": 100}],
+            "analysis": {"intervalSeconds": 1, "stepSeconds": 1, "minRequests": 1},
+        },
     }
     rig.kubectl(
         "-n", world.system, "patch", "recommendermodel", "shop", "--type=merge",

@@ -20,7 +20,11 @@ from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.policy_rig import STRANGER
 from tests.integration.raw_requests import APPLY, MERGE, Requests
-from tests.unit.recommender_operator.resources.test_scaled_objects import SERVER, made, scaled
+from tests.unit.recommender_operator.adapters.traffic.keda.test_scaled_objects import (
+    SERVER,
+    made,
+    scaled,
+)
 from tests.unit.test_chart_keda import HOSTILE, Change
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from recommender_operator.adapters.kinds import (
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.parsed_objects import model_object, version_object
 from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.knative.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.api.spec import ExperimentMetric, ExperimentSpec, PrimaryMetric
 from recommender_operator.api.version import ModelVersionStatus
@@ -34,6 +34,7 @@ from recommender_operator.resources import baseline_deployment_names, jobs, mode
 from recommender_operator.resources.assignment_header import Assignment
 from tests.fakes.kube import NOW
 from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal
+from tests.sources import source
 from tests.unit.recommender_operator.resources import builder_inputs
 
 pytestmark = pytest.mark.integration
@@ -43,15 +44,15 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     ({"rollout": {"steps": [{"weight": 10}]}}, "spec.rollout.steps", "100"),
     ({"rollout": {"steps": []}}, "spec.rollout.steps", "1"),
     ({"rollout": {"traffic": "Magic"}}, "spec.rollout.traffic", "Gateway"),
-    ({"data": {"source": {}}}, "spec.data.source.claimName", "Required"),
+    ({"data": {"source": {}}}, "spec.data.source", "exactly one of: persistentVolumeClaim"),
     (
-        {"data": {"source": {"claimName": "r", "path": "/etc", "format": "MovieLens100K"}}},
-        "spec.data.source.path",
+        {"data": {"source": source("r", "/etc")}},
+        "spec.data.source.persistentVolumeClaim.path",
         "match",
     ),
     (
-        {"data": {"source": {"claimName": "r", "path": "a/../../b", "format": "MovieLens100K"}}},
-        "spec.data.source.path",
+        {"data": {"source": source("r", "a/../../b")}},
+        "spec.data.source.persistentVolumeClaim.path",
         "no segment that starts with '.'",
     ),
     ({"evaluation": {"gates": [{"metric": "auc"}]}}, "spec.evaluation.gates[0]", "at least one"),
@@ -62,7 +63,11 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
         "spec.serving.resources.limits.memory",
         "match",
     ),
-    ({"analysis": {"provider": "Prometheus"}}, "spec.analysis", "prometheusUrl"),
+    (
+        {"rollout": {"analysis": {"provider": "Prometheus"}}},
+        "spec.rollout.analysis",
+        "prometheusUrl",
+    ),
     ({"training": {"hyperparameters": {"dropout": 1}}}, "hyperparameters.dropout", "less than 1"),
 ]
 
@@ -126,7 +131,7 @@ async def test_a_change_of_an_immutable_field_is_rejected(
 ) -> None:
     await stored(kube, namespace)
     for change, word in (
-        ({"storage": {"claimName": "other"}}, "storage.claimName is immutable"),
+        ({"storage": {"persistentVolumeClaim": {"claimName": "other"}}}, "storage is immutable"),
         ({"rollout": {"traffic": "Knative"}}, "rollout.traffic is immutable"),
     ):
         with pytest.raises(KubeError, match=word):

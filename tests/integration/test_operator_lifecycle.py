@@ -138,8 +138,8 @@ class Life:
 
 
 SPEC: dict[str, Any] = {
-    "analysis": {"stepSeconds": 20, "intervalSeconds": 5},
-    "drift": {"enabled": False},
+    "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5}},
+    "retrain": {"drift": {"enabled": False}},
 }
 
 

@@ -41,6 +41,7 @@ from tests.integration.test_operator_lifecycle import SPEC, Life
 from tests.integration.test_train_jobs import install_trainer
 from tests.scenario import audit
 from tests.scenario.audit import Right
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -151,7 +152,7 @@ async def test_foreign_objects_named_like_those_beside_a_service_are_read_but_no
 
 async def test_a_foreign_baseline_of_a_step_is_read_but_not_changed(life: Life) -> None:
     await serving(life)
-    change = {"spec": {"training": {"seed": 18}, "analysis": {"stepSeconds": 600}}}
+    change = {"spec": {"training": {"seed": 18}, "rollout": {"analysis": {"stepSeconds": 600}}}}
     await life.admin.patch(MODELS, life.namespace, "movies", change)
 
     async def of_step() -> list[str]:
@@ -209,7 +210,7 @@ async def test_a_route_with_only_unfit_versions_is_deleted(life: Life) -> None:
 async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
     spec: dict[str, Any] = {
         "deletionPolicy": "Delete",
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}},
+        "data": {"source": SOURCE, "snapshots": {}},
     }
     held = rig.manifest(life.namespace, **spec)
     held["metadata"]["finalizers"] = [FINALIZER]
@@ -243,7 +244,7 @@ class KnativeLife(Life):
 
 async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
     knative = KnativeLife(life.kube, life.admin, life.namespace, None)
-    spec = {**SPEC, "rollout": {"traffic": "Knative"}}
+    spec = {**SPEC, "rollout": {**SPEC["rollout"], "traffic": "Knative"}}
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **spec))
     await knative.until(lambda status, _: status.get("stage") == "Deploying")
     for _ in range(3):

@@ -16,10 +16,11 @@ from recommender_operator.adapters.kinds import (
     SCALED_OBJECTS,
     VERSIONS,
 )
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.controller.client import OfficialKube
 from recommender_operator.controller.kube import Object
 from recommender_operator.reconcile.reconciler import Key
-from recommender_operator.resources import autoscaling, scaled_objects
+from recommender_operator.resources import autoscaling
 from recommender_operator.resources.labels import Component
 from tests.integration import operator_api_rig as rig
 from tests.keda.players import Players
@@ -64,7 +65,7 @@ class ScaledModel:
         """Create the model, and wait until its first version serves."""
         serving = {"replicas": 2, "autoscaling": scaling}
         drift = {"enabled": False}
-        made = rig.manifest(self.namespace, serving=serving, drift=drift)
+        made = rig.manifest(self.namespace, serving=serving, retrain={"drift": drift})
         assert await self.admin.create(MODELS, made)
         await self.until("it serves", self._serves)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 
-from recommender_operator.resources import scaled_objects
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.integration import operator_api_rig as rig
 from tests.keda.scaled_model import ScaledModel

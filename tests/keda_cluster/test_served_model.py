@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.resources import scaled_objects
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.resources.labels import Component
 from tests.scenario import availability, stories
 from tests.scenario.availability import ready_pods

@@ -36,8 +36,10 @@ _Loader.yaml_implicit_resolvers = {
 KIND = "RecommenderModel"
 #: The least that a model needs.
 LEAST: Json = {
-    "data": {"source": {"claimName": "raw-data", "format": "MovieLens100K"}},
-    "storage": {"claimName": "artifacts"},
+    "data": {
+        "source": {"persistentVolumeClaim": {"claimName": "raw-data"}, "format": "MovieLens100K"}
+    },
+    "storage": {"persistentVolumeClaim": {"claimName": "artifacts"}},
 }
 _INTERACTIONS: Json = {
     "files": "events/*.csv", "user": "user", "item": "item", "timestamp": "at",

@@ -16,28 +16,33 @@ def guardrails(**losses: float) -> list[dict[str, Any]]:
 
 #: Decided in minutes instead of weeks. The ramp has tests of its own.
 EXPERIMENT: dict[str, Any] = {
-    "rollout": {"steps": [{"weight": 100}]},
-    "experiment": {
-        "weight": 50,
-        "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
-        "guardrails": guardrails(),
-        # Other worlds train meanwhile, which makes some requests slow.
-        "slowerThanMilliseconds": 5000,
-        "itemGroup": {
-            "feature": "category", "categories": ["books", "denim", "kids", "kitchen", "running"]
+    "rollout": {
+        "steps": [{"weight": 100}],
+        "experiment": {
+            "weight": 50,
+            "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.3}],
+            "guardrails": guardrails(),
+            # Other worlds train meanwhile, which makes some requests slow.
+            "slowerThanMilliseconds": 5000,
+            "itemGroup": {
+                "feature": "category",
+                "categories": ["books", "denim", "kids", "kitchen", "running"],
+            },
+            "minDays": 0,
+            "maxDays": 0.02,
         },
-        "minDays": 0,
-        "maxDays": 0.02,
     },
-}  # fmt: skip
+}
 #: Each answer of its model takes so many milliseconds more, and more than that is slow. The steps
 #: bear it, so that the experiment decides. Other worlds slow down the champion too.
 DELAY = 120
 SLOWED: dict[str, Any] = {"fault": "Latency", "latencyMilliseconds": DELAY}
 SLOW: dict[str, Any] = {
-    "analysis": {"thresholds": {"maxLatencyRatio": 1000}},
-    "experiment": {
-        "slowerThanMilliseconds": DELAY,
-        "guardrails": guardrails(SlowShare=0.2),
+    "rollout": {
+        "analysis": {"thresholds": {"maxLatencyRatio": 1000}},
+        "experiment": {
+            "slowerThanMilliseconds": DELAY,
+            "guardrails": guardrails(SlowShare=0.2),
+        },
     },
 }

@@ -53,13 +53,13 @@ FIRST_ANSWERS = {"seconds": 130, "rate": 75}
 DURING_THE_ROLLOUT = {"seconds": 900, "rate": 40}
 #: What this cluster has, and its two cores, which users and trainings share.
 HERE: Manifest = {
-    "data": {"source": {"claimName": install.DATA_CLAIM}},
+    "data": {"source": {"persistentVolumeClaim": {"claimName": install.DATA_CLAIM}}},
     "serving": {
         "timeoutMilliseconds": 7000,
         "resources": {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}},
         "transformerResources": {"requests": {"cpu": "50m"}, "limits": {"memory": "384Mi"}},
     },
-    "analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}},
+    "rollout": {"analysis": {"thresholds": {"maxLatencyP99Milliseconds": 9000}}},
 }
 
 
@@ -75,7 +75,7 @@ def spec(name: str) -> Manifest:
     )
     made = merged(merged(sample, patch), HERE)
     source = made["data"]["source"]
-    source["path"] = f"{collecting.FOLDER}/{name}"
+    source["persistentVolumeClaim"]["path"] = f"{collecting.FOLDER}/{name}"
     source["mapping"] = loop_declared.declared(source["mapping"])
     made["data"]["window"] = None  # also not that of the scenarios
     return made

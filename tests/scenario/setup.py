@@ -22,14 +22,17 @@ NAME = "movies"
 #: Small windows and short steps, so that a lifecycle takes minutes instead of days.
 BASE_SPEC = {
     "data": {
-        "source": {"claimName": install.DATA_CLAIM, "path": "raw", "format": "MovieLens100K"},
+        "source": {
+            "persistentVolumeClaim": {"claimName": install.DATA_CLAIM, "path": "raw"},
+            "format": "MovieLens100K",
+        },
         # Contains the whole first batch, and only the later one after the users change.
         "window": {"days": 220},
         "minRows": 1000,
         # The later batch is a sixth of the first one.
         "checks": {"maxVolumeDrop": 0.9},
     },
-    "storage": {"claimName": install.STORE_CLAIM},
+    "storage": {"persistentVolumeClaim": {"claimName": install.STORE_CLAIM}},
     "training": {
         "seed": 17,
         "hyperparameters": {"embeddingDim": 32, "epochs": 2},
@@ -50,17 +53,22 @@ BASE_SPEC = {
         "resources": {"requests": {"cpu": "200m"}},
         "transformerResources": {"requests": {"cpu": "200m"}},
     },
-    "rollout": {"steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}]},
-    "analysis": {
-        "intervalSeconds": 3,
-        "stepSeconds": 15,
-        "minRequests": 40,
-        "deadlineSeconds": 300,
-        "onDeadline": "RollBack",
-        "thresholds": {"maxLatencyP99Milliseconds": 4000, "maxLatencyRatio": 5},
+    "rollout": {
+        "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}],
+        "analysis": {
+            "intervalSeconds": 3,
+            "stepSeconds": 15,
+            "minRequests": 40,
+            "deadlineSeconds": 300,
+            "onDeadline": "RollBack",
+            "thresholds": {"maxLatencyP99Milliseconds": 4000, "maxLatencyRatio": 5},
+        },
     },
-    "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
-    "retrain": {"mode": "Auto", "lockAfterRollbacks": 10},
+    "retrain": {
+        "mode": "Auto",
+        "lockAfterRollbacks": 10,
+        "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
+    },
     "history": {"limit": 10},
     # The next run starts with empty tables.
     "deletionPolicy": "Delete",

@@ -129,7 +129,8 @@ def faulty_version(world: World, seed: int = FAULTY_SEED) -> StoryResult:
     strict = {"thresholds": {"maxFallbackShare": 0.05}}
     version = world.new_version_after(
         lambda: world.apply(
-            {"training": {"seed": seed}, "analysis": strict}, fault={"fault": "Failure"}
+            {"training": {"seed": seed}, "rollout": {"analysis": strict}},
+            fault={"fault": "Failure"},
         )
     )
     outcome = world.until_decided(version)

@@ -14,7 +14,7 @@ import pytest
 
 from recommender_operator.resources.labels import Component
 from tests.chart import manifests, of_kind, template
-from tests.unit.recommender_operator.resources.test_scaled_objects import made, scaled
+from tests.unit.recommender_operator.adapters.traffic.keda.test_scaled_objects import made, scaled
 
 Change = Callable[[Any], None]
 OWN = made(Component.TRANSFORMER, scaled())

@@ -50,7 +50,7 @@ def of_version(model: Model, versions: Sequence[Version], name: str | None) -> S
     if not found:
         whose = f"version {name!r}" if name else "a version"
         what = f"{model.name} has no experiment of {whose}"
-        raise NoVersionError(f"{what}; spec.experiment starts one with the next rollout")
+        raise NoVersionError(f"{what}; spec.rollout.experiment starts one with the next rollout")
     version, seen = found[0], found[0].experiment
     return Shown(
         model=model.name,
@@ -150,12 +150,12 @@ def _of_candidate(model: Model, seen: Experiment) -> str:
     choice = "`kubectl recommender {} " + model.name + "`"
     person = f"{choice.format('promote')} or {choice.format('abort')} decides"
     if seen.mode == "Observe":
-        return f"experiment.mode is Observe: {person}"
+        return f"rollout.experiment.mode is Observe: {person}"
     if seen.verdict == "Inconclusive":
-        return "analysis.onDeadline applies; " + person
+        return "rollout.analysis.onDeadline applies; " + person
     waits = (
         f"it decides once the planned users were measured, within {_days(seen)}; then "
-        "analysis.onDeadline applies"
+        "rollout.analysis.onDeadline applies"
     )
     return _NEXT.get(seen.verdict, waits).format(model=model.name)
 

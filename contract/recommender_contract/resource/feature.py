@@ -156,8 +156,8 @@ class Feature(ApiModel):
     segments: bool = Field(
         default=False,
         description="Of users and interactions: whether experiments are reported by value "
-        "(Categorical or Boolean, where experiment.segments is empty) and labels of served "
-        "requests are watched by value or band. Changes no model and no gate.",
+        "(Categorical or Boolean, where rollout.experiment.segments is empty) and labels of "
+        "served requests are watched by value or band. Changes no model and no gate.",
     )
     cold_start: bool = Field(
         default=False,

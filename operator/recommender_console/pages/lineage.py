@@ -53,7 +53,8 @@ def _recalibrated(seen: SeenVersion) -> list[tuple[str, Child]]:
 
 
 def _data(seen: SeenVersion) -> list[tuple[str, Child]]:
-    version, source = seen.version, seen.version.data.get("source") or {}
+    version = seen.version
+    source = (version.data.get("source") or {}).get("persistentVolumeClaim") or {}
     where = "/".join(filter(None, (source.get("claimName"), source.get("path"))))
     rows = "" if version.data_rows is None else f"{version.data_rows:,}"
     aside = seen.quarantined_rows

@@ -60,7 +60,7 @@ def refusal(url: str, allowed: Collection[str]) -> str:
 
     `allowed` are normalized URLs.
     """
-    field = f"analysis.prometheusUrl {url[:_SHOWN]!r}"
+    field = f"rollout.analysis.prometheusUrl {url[:_SHOWN]!r}"
     try:
         if normalise(url) in allowed:
             return ""
@@ -69,13 +69,14 @@ def refusal(url: str, allowed: Collection[str]) -> str:
     if not allowed:
         return (
             f"{field} is not allowed: the operator's list of Prometheus servers is empty. Add the "
-            "URL to the chart's analysis.prometheusUrls, or set analysis.provider to PodScrape"
+            "URL to the chart's analysis.prometheusUrls, or set rollout.analysis.provider to "
+            "PodScrape"
         )
     listed = ", ".join(sorted(allowed)[:_LISTED])
     more = f" and {len(allowed) - _LISTED} more" if len(allowed) > _LISTED else ""
     return (
         f"{field} is not one of the allowed servers ({listed}{more}). Use one of these, add the "
-        "URL to the chart's analysis.prometheusUrls, or set analysis.provider to PodScrape"
+        "URL to the chart's analysis.prometheusUrls, or set rollout.analysis.provider to PodScrape"
     )
 
 

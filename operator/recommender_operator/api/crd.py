@@ -77,10 +77,11 @@ def recommender_model() -> Json:
         cel=rules.RECOMMENDER_MODEL,
         keys=rules.MAP_LISTS,
     )
-    # A rule requires the format: its message names the choices, `Required value` does not.
+    # Rules require these: their messages name the choices, `Required value` does not.
     (served,) = definition["spec"]["versions"]
-    spec = served["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    spec["properties"]["data"]["properties"]["source"]["required"].remove("format")
+    spec = served["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    del spec["data"]["properties"]["source"]["required"]
+    del spec["storage"]["required"]
     return definition
 
 

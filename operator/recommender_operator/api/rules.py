@@ -31,6 +31,8 @@ from recommender_operator.api.spec_resources import Resources, TrainingResources
 
 #: Maximum length of a model's name; `<model>-<8>-publish-<attempt>` must fit a DNS label (63).
 MAX_MODEL_NAME = 40
+#: Where data and artifacts may be: the members of the unions `data.source` and `storage`.
+PLACES = ("persistentVolumeClaim",)
 #: Rules, each an expression, a message and perhaps the expression of a better message, by path in
 #: the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root).
 Rules = Mapping[str, Sequence[rules_resources.Rule]]
@@ -56,6 +58,15 @@ def _claim_name(field: str) -> tuple[str, str]:
     )
 
 
+def _union(field: str) -> tuple[str, str]:
+    """Return the rule that exactly one of the places of a union is set."""
+    places = ", ".join(f"has(self.{each})" for each in PLACES)
+    return (
+        f"[{places}].exists_one(is_set, is_set)",
+        f"{field} requires exactly one of: {', '.join(PLACES)}",
+    )
+
+
 def _valid_from_unit(table: str) -> tuple[str, str]:
     return (
         "!has(self.validFromUnit) || has(self.validFrom)",
@@ -71,6 +82,7 @@ _DATA: Rules = {
         ),
     ),
     "source": (
+        _union("data.source"),
         (
             "has(self.format)",
             "data.source.format is required: set Parquet, CSV, JSONLines or Delta with "
@@ -94,11 +106,13 @@ _DATA: Rules = {
             "csv and columns of data.source.mapping require data.source.format CSV",
         ),
     ),
-    "source.claimName": (_claim_name("data.source.claimName"),),
-    "source.path": (
+    "source.persistentVolumeClaim.claimName": (
+        _claim_name("data.source.persistentVolumeClaim.claimName"),
+    ),
+    "source.persistentVolumeClaim.path": (
         (
             f"self.matches({_cel(sub_paths.PATTERN)})",
-            f"data.source.path must be {sub_paths.FORM}",
+            f"{sub_paths.FIELD} must be {sub_paths.FORM}",
         ),
     ),
     "source.mapping.interactions": (
@@ -129,6 +143,8 @@ def _under(prefix: str, rules: Rules) -> Rules:
     return {f"{prefix}.{path}".removesuffix("."): value for path, value in rules.items()}
 
 
+_RAW = "self.data.source.persistentVolumeClaim"
+_STORE = "self.storage.persistentVolumeClaim"
 _MAPPING = _under("spec.data.source.mapping", rules_features.rules())
 
 
@@ -146,12 +162,12 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec": (
         (
-            "!has(self.data.source.path) || self.data.source.claimName != "
-            "self.storage.claimName || !(self.data.source.path.split('/')[0] in "
+            f"!has({_RAW}) || !has({_STORE}) || !has({_RAW}.path) || {_RAW}.claimName != "
+            f"{_STORE}.claimName || !({_RAW}.path.split('/')[0] in "
             f"{list(sub_paths.OF_THE_STORE)})",
-            "data.source.path must not be in a folder of the operator "
-            f"({', '.join(sub_paths.OF_THE_STORE)}) if data.source.claimName is "
-            "storage.claimName: put the raw data in another folder or another claim",
+            f"{sub_paths.FIELD} must not be in a folder of the operator "
+            f"({', '.join(sub_paths.OF_THE_STORE)}) if its claim is that of storage: put the raw "
+            "data in another folder or another claim",
         ),
         (
             "!has(self.serving) || !has(self.serving.host) || !has(self.rollout) || "
@@ -181,9 +197,12 @@ RECOMMENDER_MODEL: Rules = {
     **rules_pod_template.rules("spec.training"),
     **rules_pod_template.rules("spec.serving"),
     **rules_experiment.rules(),
-    "spec.storage.claimName": (
-        _claim_name("storage.claimName"),
-        ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),
+    "spec.storage": (
+        _union("storage"),
+        ("self == oldSelf", "storage is immutable: it contains the versions"),
+    ),
+    "spec.storage.persistentVolumeClaim.claimName": (
+        _claim_name("storage.persistentVolumeClaim.claimName"),
     ),
     "spec.evaluation.gates[]": rules_gates.GATE,
     "spec.rollout.traffic": (
@@ -215,21 +234,21 @@ RECOMMENDER_MODEL: Rules = {
             f"serving.host must be {host_names.FORM}",
         ),
     ),
-    "spec.analysis.prometheusUrl": (
+    "spec.rollout.analysis.prometheusUrl": (
         (
             f"self.matches({_cel(base_url.PATTERN)})",
-            f"analysis.prometheusUrl must be {base_url.FORM}: {base_url.RULES}",
+            f"rollout.analysis.prometheusUrl must be {base_url.FORM}: {base_url.RULES}",
         ),
     ),
-    "spec.analysis": (
+    "spec.rollout.analysis": (
         (
             "!has(self.provider) || self.provider != 'Prometheus' || has(self.prometheusUrl)",
-            "analysis.provider Prometheus requires analysis.prometheusUrl",
+            "rollout.analysis.provider Prometheus requires rollout.analysis.prometheusUrl",
         ),
         (
             "!has(self.deadlineSeconds) || !has(self.stepSeconds) || "
             "self.deadlineSeconds >= self.stepSeconds",
-            "analysis.deadlineSeconds must be at least analysis.stepSeconds",
+            "rollout.analysis.deadlineSeconds must be at least rollout.analysis.stepSeconds",
         ),
     ),
 }
@@ -248,10 +267,10 @@ MAP_LISTS: Mapping[str, str] = {
     "spec.data.source.mapping.label.positiveTypes": "type",
     "spec.evaluation.gates": "metric",
     "spec.serving.diversity": "feature",
-    "spec.experiment.primary": "metric",
-    "spec.experiment.guardrails": "metric",
-    "spec.experiment.arms": "version",
-    "spec.experiment.segments": "feature",
+    "spec.rollout.experiment.primary": "metric",
+    "spec.rollout.experiment.guardrails": "metric",
+    "spec.rollout.experiment.arms": "version",
+    "spec.rollout.experiment.segments": "feature",
     "status.conditions": "type",
 }
 

@@ -1,4 +1,4 @@
-"""CEL rules of `spec.experiment`, and of what else needs a route of the operator."""
+"""CEL rules of `spec.rollout.experiment`, and of what else needs a route of the operator."""
 
 from __future__ import annotations
 
@@ -30,17 +30,16 @@ def _possible(section: str, field: str) -> tuple[str, str]:
     return (
         f"self.all(m, m.{field} >= {MIN_EFFECT} && "
         f"(m.{field} < 1.0 || m.metric in {_LESS_IS_BETTER}))",
-        f"experiment.{section}: {field} must be from {MIN_EFFECT} to below 1, which is the whole "
-        f"value. Only {_NAMED_LESS} can get worse by more",
+        f"rollout.experiment.{section}: {field} must be from {MIN_EFFECT} to below 1, which is "
+        f"the whole value. Only {_NAMED_LESS} can get worse by more",
     )
 
 
 _BASELINE = (
     f"self.all(m, !has(m.baseline) || m.baseline >= {MIN_BASELINE:f})",
-    f"experiment.primary: baseline must be at least {MIN_BASELINE:f}",
+    f"rollout.experiment.primary: baseline must be at least {MIN_BASELINE:f}",
 )
 _INTERLEAVING = "has(self.rollout) && has(self.rollout.interleaving)"
-_KNATIVE = "has(self.rollout) && has(self.rollout.traffic) && self.rollout.traffic == 'Knative'"
 
 _MAPPING = "self.data.source.mapping"
 
@@ -59,33 +58,29 @@ def _of_group(section: str) -> str:
 
 
 _UNDIVIDED = f"({_no_segments('users')} || {_no_segments('interactions')})"
+_EXPERIMENT = "has(self.rollout) && has(self.rollout.experiment)"
+_ALL_REPORTED = (
+    "has(self.serving) && has(self.serving.impressions) && self.serving.impressions == 1.0"
+)
 SPEC = (
     (
-        f"!has(self.experiment) || !has(self.experiment.segments) || !has({_MAPPING}) || "
-        f"self.experiment.segments.all(s, !{_UNDIVIDED})",
-        "experiment.segments must not name a MultiCategorical, an Embedding or a Timestamp with "
-        "calendar of data.source.mapping, which do not put a user in the same segment for all "
-        "versions: remove it, or name another feature",
+        f"!({_EXPERIMENT}) || !has(self.rollout.experiment.segments) || !has({_MAPPING}) || "
+        f"self.rollout.experiment.segments.all(s, !{_UNDIVIDED})",
+        "rollout.experiment.segments must not name a MultiCategorical, an Embedding or a "
+        "Timestamp with calendar of data.source.mapping, which do not put a user in the same "
+        "segment for all versions: remove it, or name another feature",
     ),
     (
-        f"!has(self.experiment) || !has(self.experiment.itemGroup) || !has({_MAPPING}) || "
-        f"{is_declared('self.experiment.itemGroup.feature')}",
-        f"experiment.itemGroup.feature must be {DECLARED}",
+        f"!({_EXPERIMENT}) || !has(self.rollout.experiment.itemGroup) || !has({_MAPPING}) || "
+        f"{is_declared('self.rollout.experiment.itemGroup.feature')}",
+        f"rollout.experiment.itemGroup.feature must be {DECLARED}",
     ),
     (
-        f"!has(self.experiment) || !({_KNATIVE})",
-        "experiment requires rollout.traffic Gateway: Knative splits requests, not users, so one "
-        "user would see both versions. Leave experiment out, or recreate the model with "
-        "rollout.traffic Gateway",
+        f"!({_EXPERIMENT}) || {_ALL_REPORTED}",
+        "rollout.experiment requires serving.impressions 1: it counts what every user was shown",
     ),
     (
-        "!has(self.experiment) || has(self.serving) && has(self.serving.impressions) && "
-        "self.serving.impressions == 1.0",
-        "experiment requires serving.impressions 1: it counts what every user was shown",
-    ),
-    (
-        f"!({_INTERLEAVING}) || has(self.serving) && has(self.serving.impressions) && "
-        "self.serving.impressions == 1.0",
+        f"!({_INTERLEAVING}) || {_ALL_REPORTED}",
         "rollout.interleaving requires serving.impressions 1: it counts what every user was shown",
     ),
     (
@@ -97,6 +92,12 @@ SPEC = (
     ),
 )
 ROLLOUT = (
+    (
+        "!has(self.experiment) || !has(self.traffic) || self.traffic != 'Knative'",
+        "rollout.experiment requires rollout.traffic Gateway: Knative splits requests, not users, "
+        "so one user would see both versions. Leave rollout.experiment out, or recreate the model "
+        "with rollout.traffic Gateway",
+    ),
     (
         "!has(self.testHeader) || !has(self.traffic) || self.traffic != 'Knative'",
         "rollout.testHeader requires rollout.traffic Gateway: only its route can choose by header",
@@ -128,29 +129,30 @@ _WEIGHT = "(has(self.weight) ? self.weight : 50)"
 EXPERIMENT = (
     (
         f"has(self.itemGroup) || !({_of_group('primary')} || {_of_group('guardrails')})",
-        f"the metrics {' and '.join(OF_GROUP)} require experiment.itemGroup: the items whose "
-        "share of what users are shown is compared",
+        f"the metrics {' and '.join(OF_GROUP)} require rollout.experiment.itemGroup: the items "
+        "whose share of what users are shown is compared",
     ),
     (
         "!has(self.itemGroup) || self.itemGroup.categories.map(c, size(c)).sum() <= "
         f"{MAX_CATEGORIES}",
-        f"experiment.itemGroup.categories must have at most {MAX_CATEGORIES} characters together",
+        f"rollout.experiment.itemGroup.categories must have at most {MAX_CATEGORIES} characters "
+        "together",
     ),
     (
         f"!has(self.arms) || size(self.arms) == 0 || {_WEIGHT} * (size(self.arms) + 1) <= 99",
-        "experiment.weight times one more than the number of experiment.arms must be at most 99, "
+        "rollout.experiment.weight times one more than the number of its arms must be at most 99, "
         "or the champion has no users: set weight to at most 49 with one arm, 33 with two and 24 "
         "with three",
     ),
     (
         "!has(self.minDays) || !has(self.maxDays) || self.minDays <= self.maxDays",
-        "experiment.minDays must not be above experiment.maxDays",
+        "rollout.experiment.minDays must not be above rollout.experiment.maxDays",
     ),
     (
         "!has(self.segments) || self.segments.all(s, !has(s.largestLoss) || s.largestLoss < 1.0)"
         f" || self.primary.all(m, m.metric in {_LESS_IS_BETTER})",
-        "experiment.segments: largestLoss must be below 1, which is the whole value, unless "
-        f"all primary metrics are among {_NAMED_LESS}",
+        "rollout.experiment.segments: largestLoss must be below 1, which is the whole value, "
+        f"unless all primary metrics are among {_NAMED_LESS}",
     ),
 )
 
@@ -159,16 +161,16 @@ def rules() -> dict[str, Sequence[tuple[str, str]]]:
     """Return the rules of the section, by path."""
     return {
         "spec.rollout": ROLLOUT,
-        "spec.experiment": EXPERIMENT,
-        "spec.experiment.primary": (
+        "spec.rollout.experiment": EXPERIMENT,
+        "spec.rollout.experiment.primary": (
             _possible("primary", "smallestEffect"),
             _BASELINE,
         ),
-        "spec.experiment.segments": (
+        "spec.rollout.experiment.segments": (
             (
                 f"self.all(s, !has(s.largestLoss) || s.largestLoss >= {MIN_EFFECT})",
-                f"experiment.segments: largestLoss must be at least {MIN_EFFECT}",
+                f"rollout.experiment.segments: largestLoss must be at least {MIN_EFFECT}",
             ),
         ),
-        "spec.experiment.guardrails": (_possible("guardrails", "largestLoss"),),
+        "spec.rollout.experiment.guardrails": (_possible("guardrails", "largestLoss"),),
     }

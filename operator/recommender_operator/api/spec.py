@@ -16,8 +16,7 @@ from pydantic import Field
 from recommender_contract.resource.base import ApiModel
 from recommender_contract.resource.hyperparameters import Hyperparameters
 from recommender_contract.resource.training_settings import Algorithm
-from recommender_operator.api.spec_data import DataSource, DataSpec
-from recommender_operator.api.spec_drift import DriftSpec, RetrainMode, RetrainSpec
+from recommender_operator.api.spec_data import ClaimFolder, DataSource, DataSpec
 from recommender_operator.api.spec_experiment import (
     ExperimentMetric,
     ExperimentMode,
@@ -39,6 +38,7 @@ from recommender_operator.api.spec_gates import (
     JudgeBy,
     OnFailure,
 )
+from recommender_operator.api.spec_retrain import DriftSpec, RetrainMode, RetrainSpec
 from recommender_operator.api.spec_rollout import (
     AnalysisSpec,
     OnDeadline,
@@ -59,6 +59,7 @@ __all__ = [
     "WITH_INTERVAL",
     "Algorithm",
     "AnalysisSpec",
+    "ClaimFolder",
     "ConditionStatus",
     "DataSource",
     "DataSpec",
@@ -102,12 +103,18 @@ class DeletionPolicy(enum.StrEnum):
     DELETE = "Delete"
 
 
-class StorageSpec(ApiModel):
+class StoreClaim(ApiModel):
     claim_name: str = Field(
         description="PersistentVolumeClaim of the artifact store (tables and versions). With the "
         'label recommender.dev/storage: "true" the kubelet changes the group of its volume to '
         "65532 (fsGroup); without the label, that group must already have write access.",
         max_length=253,
+    )
+
+
+class StorageSpec(ApiModel):
+    persistent_volume_claim: StoreClaim = Field(
+        description="The store is in a PersistentVolumeClaim."
     )
 
 
@@ -120,21 +127,12 @@ class RecommenderModelSpec(ApiModel):
     )
     serving: ServingSpec = Field(default=ServingSpec(), description="How a version is served.")
     rollout: RolloutSpec = Field(
-        default=RolloutSpec(), description="How traffic shifts to a new version."
-    )
-    analysis: AnalysisSpec = Field(
-        default=AnalysisSpec(), description="How each step of a rollout is evaluated."
-    )
-    experiment: ExperimentSpec | None = Field(
-        default=None,
-        description="Let users decide: each user keeps one version, and what users do promotes a "
-        "candidate or rolls it back. None if absent: the steps only test errors and latency.",
-    )
-    drift: DriftSpec = Field(
-        default=DriftSpec(), description="How the served data is monitored for drift."
+        default=RolloutSpec(),
+        description="How traffic shifts to a new version, and what decides about it.",
     )
     retrain: RetrainSpec = Field(
-        default=RetrainSpec(), description="When to retrain, and what happens unattended."
+        default=RetrainSpec(),
+        description="How drift is found, when to retrain, and what happens unattended.",
     )
     history: HistorySpec = Field(default=HistorySpec(), description="How many versions to keep.")
     deletion_policy: DeletionPolicy = Field(

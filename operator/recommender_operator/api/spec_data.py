@@ -12,7 +12,7 @@ from recommender_operator.api.spec_snapshots import DATA_VERSION, DataSnapshots
 RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 
 
-class DataSource(ApiModel):
+class ClaimFolder(ApiModel):
     claim_name: str = Field(
         description="PersistentVolumeClaim that holds the raw data.", max_length=253
     )
@@ -23,6 +23,12 @@ class DataSource(ApiModel):
         "artifacts.",
         pattern=RELATIVE_PATH,
         max_length=512,
+    )
+
+
+class DataSource(ApiModel):
+    persistent_volume_claim: ClaimFolder = Field(
+        description="The folder is in a PersistentVolumeClaim."
     )
     format: Format = Field(
         description="Required: the format of the raw files. All need a mapping but MovieLens100K, "

@@ -1,4 +1,4 @@
-"""The section experiment of the spec: how users decide between candidate and champion."""
+"""The section rollout.experiment of the spec: how users decide between candidate and champion."""
 
 from __future__ import annotations
 
@@ -206,8 +206,8 @@ class ExperimentSpec(ApiModel):
         default=28,
         gt=0,
         le=60,
-        description="Measured time at the weight after which analysis.onDeadline applies, in "
-        "days.",
+        description="Measured time at the weight after which rollout.analysis.onDeadline applies, "
+        "in days.",
     )
     revenue_cap: float = Field(
         default=1000,
@@ -230,7 +230,7 @@ class ExperimentSpec(ApiModel):
         default=ExperimentMode.DECIDE,
         description="Decide: the result promotes or rolls back. Observe: it is only reported, and "
         "the candidate keeps the weight until a person promotes or aborts it. The limits of "
-        "analysis apply in both.",
+        "rollout.analysis apply in both.",
     )
 
     @property

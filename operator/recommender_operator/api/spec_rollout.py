@@ -1,4 +1,4 @@
-"""The sections rollout and analysis of the spec."""
+"""The section rollout of the spec."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from recommender_contract.resource.base import ApiModel
 from recommender_operator.api import base_url
+from recommender_operator.api.spec_experiment import ExperimentSpec
 
 
 class TrafficMode(enum.StrEnum):
@@ -79,58 +80,6 @@ class InterleavingSpec(ApiModel):
         le=2592000,
         description="Maximum duration. If it ends without an answer, the first step follows.",
     )
-
-
-class RolloutSpec(ApiModel):
-    traffic: TrafficMode = Field(
-        default=TrafficMode.GATEWAY,
-        description="Gateway: an HTTPRoute over one InferenceService per version. Knative: one "
-        "InferenceService with canaryTrafficPercent.",
-    )
-    steps: tuple[Step, ...] = Field(
-        default=(Step(weight=10), Step(weight=50), Step(weight=100)),
-        min_length=1,
-        max_length=20,
-        description="Weights of the candidate, strictly increasing; the last one must be 100.",
-    )
-    promotion: PromotionGate = Field(
-        default=PromotionGate.AUTO,
-        description="Auto promotes after the last step; Manual waits for the annotation "
-        "recommender.dev/promote.",
-    )
-    test_header: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9._-]+$",
-        max_length=64,
-        description="During a rollout, requests with the header x-recommender-test and this value "
-        "(at least 16 characters) are answered by the candidate alone. They are no part of an "
-        "experiment, and count in the analysis of the steps. None if absent.",
-    )
-    shadow: ShadowSpec | None = Field(
-        default=None,
-        description="A phase before the first step in which the candidate answers copies of "
-        "users' requests, and its answers are thrown away. A broken limit rolls it back before "
-        "any user saw an answer. No phase if absent.",
-    )
-    interleaving: InterleavingSpec | None = Field(
-        default=None,
-        description="A phase before the first step in which some users get lists that mix items "
-        "of champion and candidate, and their clicks say which version they prefer. A candidate "
-        "that is clearly worse is rolled back. It needs the collector and serving.impressions 1. "
-        "No phase if absent.",
-    )
-    fresh_champion: bool = Field(
-        default=False,
-        description="During a rollout a second, new deployment of the champion gets as many "
-        "requests as the candidate, but at most half of the champion's, and the steps compare the "
-        "candidate with it instead of with pods that have been warm for long. It costs one more "
-        "deployment.",
-    )
-
-    @property
-    def has_fresh_champion(self) -> bool:
-        """Whether a rollout has a fresh champion; only a route of ours has a third arm."""
-        return self.fresh_champion and self.traffic is TrafficMode.GATEWAY
 
 
 class OnDeadline(enum.StrEnum):
@@ -217,3 +166,63 @@ class AnalysisSpec(ApiModel):
     thresholds: Thresholds = Field(
         default=Thresholds(), description="Limits that each step must meet."
     )
+
+
+class RolloutSpec(ApiModel):
+    traffic: TrafficMode = Field(
+        default=TrafficMode.GATEWAY,
+        description="Gateway: an HTTPRoute over one InferenceService per version. Knative: one "
+        "InferenceService with canaryTrafficPercent.",
+    )
+    steps: tuple[Step, ...] = Field(
+        default=(Step(weight=10), Step(weight=50), Step(weight=100)),
+        min_length=1,
+        max_length=20,
+        description="Weights of the candidate, strictly increasing; the last one must be 100.",
+    )
+    promotion: PromotionGate = Field(
+        default=PromotionGate.AUTO,
+        description="Auto promotes after the last step; Manual waits for the annotation "
+        "recommender.dev/promote.",
+    )
+    test_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        max_length=64,
+        description="During a rollout, requests with the header x-recommender-test and this value "
+        "(at least 16 characters) are answered by the candidate alone. They are no part of an "
+        "experiment, and count in the analysis of the steps. None if absent.",
+    )
+    shadow: ShadowSpec | None = Field(
+        default=None,
+        description="A phase before the first step in which the candidate answers copies of "
+        "users' requests, and its answers are thrown away. A broken limit rolls it back before "
+        "any user saw an answer. No phase if absent.",
+    )
+    interleaving: InterleavingSpec | None = Field(
+        default=None,
+        description="A phase before the first step in which some users get lists that mix items "
+        "of champion and candidate, and their clicks say which version they prefer. A candidate "
+        "that is clearly worse is rolled back. It needs the collector and serving.impressions 1. "
+        "No phase if absent.",
+    )
+    fresh_champion: bool = Field(
+        default=False,
+        description="During a rollout a second, new deployment of the champion gets as many "
+        "requests as the candidate, but at most half of the champion's, and the steps compare the "
+        "candidate with it instead of with pods that have been warm for long. It costs one more "
+        "deployment.",
+    )
+    analysis: AnalysisSpec = Field(
+        default=AnalysisSpec(), description="How each step is evaluated."
+    )
+    experiment: ExperimentSpec | None = Field(
+        default=None,
+        description="Let users decide: each user keeps one version, and what users do promotes a "
+        "candidate or rolls it back. None if absent: the steps only test errors and latency.",
+    )
+
+    @property
+    def has_fresh_champion(self) -> bool:
+        """Whether a rollout has a fresh champion; only a route of ours has a third arm."""
+        return self.fresh_champion and self.traffic is TrafficMode.GATEWAY

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+#: The field of the folder with the raw data.
+FIELD = "data.source.persistentVolumeClaim.path"
 #: Segments of letters, digits and `_.-` between single slashes. No segment starts with a dot, so
 #: `.` and `..` are impossible; so are a slash at either end, a backslash and a blank.
 PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
@@ -38,12 +40,12 @@ def outside_of_store(path: str) -> str:
         ValueError: the path is invalid or in a folder of the operator.
     """
     if not is_sub_path(path):
-        raise ValueError(f"data.source.path {path[:MAX_LENGTH]!r} must be {FORM}")
+        raise ValueError(f"{FIELD} {path[:MAX_LENGTH]!r} must be {FORM}")
     if path.split("/")[0] in OF_THE_STORE:
         raise ValueError(
-            f"data.source.path {path!r} is in a folder of the operator "
-            f"({', '.join(OF_THE_STORE)}), and data.source.claimName is storage.claimName: put "
-            "the raw data in another folder or another claim"
+            f"{FIELD} {path!r} is in a folder of the operator "
+            f"({', '.join(OF_THE_STORE)}), and its claim is that of storage: put the raw data in "
+            "another folder or another claim"
         )
     return path
 

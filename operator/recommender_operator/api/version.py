@@ -365,7 +365,8 @@ class ModelVersionStatus(ApiModel):
         default=(), max_length=40, description="Steps of the rollout."
     )
     experiment: ExperimentStatus | None = Field(
-        default=None, description="Experiment of its rollout, if spec.experiment asked for one."
+        default=None,
+        description="Experiment of its rollout, if spec.rollout.experiment asked for one.",
     )
     interleaving: InterleavingStatus | None = Field(
         default=None,

@@ -171,8 +171,8 @@ class ExperimentStatus(ApiModel):
         max_length=8, description="Its id, which also decides the users of the candidate."
     )
     plan: ExperimentSpec = Field(
-        description="spec.experiment at the start of the rollout; later changes apply to the next "
-        "one."
+        description="spec.rollout.experiment at the start of the rollout; later changes apply to "
+        "the next one."
     )
     phases: tuple[ExperimentPhase, ...] = Field(
         default=(), max_length=MAX_PHASES, description="Times of constant shares of the users."

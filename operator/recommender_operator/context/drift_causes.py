@@ -6,11 +6,13 @@ All decisions about reactions go through `analysis/reactions.py`.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from recommender_contract.job_reports import SegmentShift
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.drift_reactions import Cause, Reaction, reactions
+from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status_labels import LabelSegment
 from recommender_operator.context.reconcile_context import Context
 from recommender_operator.observed import VersionObject
@@ -23,11 +25,20 @@ _ORDER = (
     Cause.SCHEMA_BREAK, Cause.LOSS_RISE, Cause.INPUT_SHIFT, Cause.CALIBRATION_DRIFT,
     Cause.SEGMENT_DRIFT, Cause.SEGMENT_SHIFT,
 )  # fmt: skip
+#: The reason of Drifted, and of a proposal, for each cause.
+REASONS: Mapping[Cause, Reason] = {
+    Cause.INPUT_SHIFT: Reason.SHIFTED,
+    Cause.SCHEMA_BREAK: Reason.SCHEMA_BROKEN,
+    Cause.LOSS_RISE: Reason.LOSS_ROSE,
+    Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
+    Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
+    Cause.SEGMENT_SHIFT: Reason.SEGMENT_SHIFTED,
+}
 
 
 def confirmed(ctx: Context) -> tuple[Cause, ...]:
     """Return the confirmed causes, the one that explains others first."""
-    spec, drift = ctx.spec.drift, ctx.status.drift
+    spec, drift = ctx.spec.retrain.drift, ctx.status.drift
     if not spec.enabled:
         return ()
     found = set()
@@ -48,7 +59,7 @@ def confirmed(ctx: Context) -> tuple[Cause, ...]:
 
 def drifted_segments(ctx: Context) -> tuple[LabelSegment, ...]:
     """Return the segments of the labels with a confirmed drift."""
-    labels, least = ctx.status.drift.labels, label_drift.needed(ctx.spec.drift)
+    labels, least = ctx.status.drift.labels, label_drift.needed(ctx.spec.retrain.drift)
     found = () if labels is None else labels.segments
     return tuple(each for each in found if each.breaches_in_a_row >= least)
 
@@ -80,7 +91,7 @@ def wanted(ctx: Context) -> frozenset[Reaction]:
 def is_thawed(ctx: Context) -> bool:
     """Return whether a break has lasted so long that it may be permanent."""
     since = ctx.status.drift.broken_since
-    cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
+    cooldown = datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds)
     return since is not None and ctx.time - since >= max(_FREEZE, _COOLDOWNS * cooldown)
 
 
@@ -108,10 +119,6 @@ def blocks(ctx: Context, version: VersionObject) -> bool:
 def retrains(ctx: Context, version: VersionObject) -> bool:
     """Return whether a version is that of the current retraining.
 
-    A recalibration is none: its network has learned nothing since.
+    A derived version is none: its network has learned nothing since.
     """
-    return (
-        ctx.retrain is not None
-        and ctx.retrain.recalibration is None
-        and version.name == ctx.desired
-    )
+    return ctx.retrain is not None and ctx.derives is None and version.name == ctx.desired

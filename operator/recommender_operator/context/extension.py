@@ -1,4 +1,4 @@
-"""The points at which a feature extends the rollout of a candidate.
+"""The points at which a feature extends a pass: how a version is made, and its rollout.
 
 An extension overrides the hooks that it needs; the core walks the list of them
 (`extensions/registry.py`) and names none. A hook that is not overridden changes nothing.
@@ -12,8 +12,15 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from recommender_operator.actions import EnsureService
+from recommender_operator.analysis.drift_reactions import Reaction
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.version import ModelVersionStatus, StepRecord
+from recommender_operator.api.status import RetrainStatus
+from recommender_operator.api.version import (
+    GateResult,
+    ModelVersionSpec,
+    ModelVersionStatus,
+    StepRecord,
+)
 from recommender_operator.observed import ModelObject, Routing, VersionObject
 
 if TYPE_CHECKING:
@@ -45,8 +52,33 @@ class Evidence:
     withdrew: bool = False
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """How a version is made of another one, in place of a training."""
+
+    #: The version whose network and lists it has.
+    source: str
+    #: Its fields in the status of a retraining, and in the spec of the version.
+    fields: Mapping[str, object]
+    #: The noun of messages, as in "a recalibration of".
+    noun: str
+    #: Start of the trigger of the version.
+    trigger: str
+    #: Prefix of the token of the request.
+    cause: str
+    #: Reason of the Event at the request.
+    reason: Reason
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """The reason that nothing can be derived: only a training helps."""
+
+    why: str
+
+
 class Extension:
-    """One feature of a rollout; all hooks are optional, and their order is that of a pass."""
+    """One feature of a pass; all hooks are optional, and their order is that of a pass."""
 
     # --- the split of requests
 
@@ -69,6 +101,36 @@ class Extension:
     def spares(self, ctx: Context) -> Iterable[str]:
         """Return the versions that it may need, so that the history keeps them."""
         return ()
+
+    # --- a version that is derived from another one, in place of a training
+
+    #: The reaction to drift that it carries out in place of a retraining, and its noun.
+    reaction: Reaction | None = None
+    noun = ""
+
+    def obstacle(self, ctx: Context, champion: VersionObject) -> str | None:
+        """Return why nothing can be planned now, but may be soon; None otherwise."""
+        return None
+
+    def plan(self, ctx: Context, champion: VersionObject) -> Derivation | Refused:
+        """Return what to derive from the champion, or why only a training helps."""
+        return Refused("there is no other remedy")
+
+    def is_wanted(self, ctx: Context, retrain: RetrainStatus) -> bool:
+        """Return whether a stored retraining of the current spec may still begin."""
+        return True
+
+    def derivation(self, made: RetrainStatus | ModelVersionSpec) -> Derivation | None:
+        """Return how a requested or existing version is derived; None if it is not, by this."""
+        return None
+
+    def advance(self, ctx: Context, out: Outcome, version: VersionObject) -> bool:
+        """Advance a version in its stage in place of the core; return whether it did."""
+        return False
+
+    def gates(self, ctx: Context, version: VersionObject) -> tuple[GateResult, ...] | None:
+        """Return the results of the gates of a version that it derived; None if it did not."""
+        return None
 
     # --- a rollout
 

@@ -53,7 +53,7 @@ STAGE_TEXTS: Mapping[VersionStage, str] = {
 
 
 class Proposal(NamedTuple):
-    """A retraining or a recalibration that a person may accept."""
+    """A retraining, or what takes its place, that a person may accept."""
 
     reason: Reason
     what: str
@@ -239,7 +239,7 @@ class Outcome:
         self.set_status(handled=newest_requests(known))
 
     def propose(self, reason: Reason, what: str, why: str) -> None:
-        """Propose a retraining or a recalibration to a person."""
+        """Propose a retraining, or what takes its place, to a person."""
         self.proposals.append(Proposal(reason, what, why))
 
     # --- the rest of the pass, and the next one

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
-from recommender_operator.api.status import RecommenderModelStatus
-from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.api.status import RecommenderModelStatus, RetrainStatus
+from recommender_operator.api.version import TERMINAL, ModelVersionSpec, VersionStage
 from recommender_operator.context import (
     host_check,
     pod_template_check,
     routing,
     storage_check,
-    stored_recalibrations,
 )
+from recommender_operator.context.extension import Derivation
 from recommender_operator.context.outcome import Outcome
 from recommender_operator.observed import PLAIN, Routing, ServiceState, VersionObject
 from recommender_operator.resources import names
@@ -47,11 +47,9 @@ class Context:
         self.pod_templates = pod_template_check.check_pod_templates(self.observed)
         #: Digest of the spec without a retraining.
         self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
-        self.retrain = stored_recalibrations.in_force(
-            self.model, self.base_hash, self.versions, self.champion, self.now
-        )
-        #: The new calibration of a version that is made in place of a training.
-        self.recalibration = self.retrain.recalibration if self.retrain else None
+        self.retrain = self._stored_retraining()
+        #: How the version of the retraining is made of another one; None if it is trained.
+        self.derives = self.derivation(self.retrain) if self.retrain else None
         self._token = self.retrain.token if self.retrain else ""
         self._specified_hash = (
             names.spec_hash(self.spec.data, self.spec.training, self._token)
@@ -64,6 +62,19 @@ class Context:
         self._baseline = self.spec.training.model_copy(
             update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None, "workers": 1}
         )
+
+    def _stored_retraining(self) -> RetrainStatus | None:
+        """Return the stored retraining if it is one of the current spec, and still wanted."""
+        retrain = self.model.status.retrain
+        if retrain is None or retrain.spec_hash != self.base_hash:
+            return None
+        wanted = all(extension.is_wanted(self, retrain) for extension in self.extensions)
+        return retrain if wanted else None
+
+    def derivation(self, made: RetrainStatus | ModelVersionSpec) -> Derivation | None:
+        """Return how a version is made of another one; None if it is trained."""
+        found = (extension.derivation(made) for extension in self.extensions)
+        return next(filter(None, found), None)
 
     # --- what the pass has decided so far
 
@@ -115,7 +126,7 @@ class Context:
     def stands_in(self) -> bool:
         """True if a stand-in is desired, because the version of the spec failed a gate."""
         specified = self.versions.get(self.specified)
-        if self.recalibration is not None:  # The baseline is no other calibration of it.
+        if self.derives is not None:  # The baseline is no other form of it.
             return False
         if specified is None or self.spec.evaluation.on_failure is not OnFailure.DEPLOY_BASELINE:
             return False

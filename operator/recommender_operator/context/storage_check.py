@@ -41,12 +41,13 @@ class Storage:
 def check_storage(observed: Observed) -> Storage:
     """Return the problems of the claims; none for claims that were not read."""
     spec = observed.model.spec
-    name = spec.storage.claim_name
-    store = _problem(observed, "storage.claimName", name)
+    name = spec.storage.persistent_volume_claim.claim_name
+    field = "storage.persistentVolumeClaim.claimName"
+    store = _problem(observed, field, name)
     claim = observed.claims.get(name)
     if store is None and claim is not None and set(claim.access_modes) == _READ_ONLY:
         message = (
-            f"storage.claimName {name!r} is ReadOnlyMany, but the operator writes tables and "
+            f"{field} {name!r} is ReadOnlyMany, but the operator writes tables and "
             "versions to it: create a new model with a claim that is ReadWriteOnce or "
             "ReadWriteMany"
         )
@@ -56,17 +57,17 @@ def check_storage(observed: Observed) -> Storage:
 
 def _source(observed: Observed) -> Problem | None:
     spec = observed.model.spec
-    source = spec.data.source
+    source = spec.data.source.persistent_volume_claim
     if not sub_paths.is_sub_path(source.path):
-        message = f"data.source.path {source.path!r} must be {sub_paths.FORM}"
+        message = f"{sub_paths.FIELD} {source.path!r} must be {sub_paths.FORM}"
         return Reason.INVALID_PATH, message
-    if source.claim_name == spec.storage.claim_name:
+    if source.claim_name == spec.storage.persistent_volume_claim.claim_name:
         try:
             sub_paths.outside_of_store(source.path)
         except ValueError as error:
             return Reason.INVALID_PATH, str(error)
         return None
-    return _problem(observed, "data.source.claimName", source.claim_name)
+    return _problem(observed, "data.source.persistentVolumeClaim.claimName", source.claim_name)
 
 
 def _problem(observed: Observed, field: str, name: str) -> Problem | None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from recommender_operator.api.spec_experiment import ExperimentMetric
 
-#: The names of `spec.experiment`.
+#: The names of `spec.rollout.experiment`.
 Metric: TypeAlias = ExperimentMetric
 
 

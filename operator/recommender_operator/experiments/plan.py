@@ -1,6 +1,6 @@
 """The question of an experiment and its measurements: the input of `decision.decide`.
 
-The content of `spec.experiment`, as plain values.
+The content of `spec.rollout.experiment`, as plain values.
 """
 
 from __future__ import annotations

@@ -47,5 +47,5 @@ def hints(report: Report) -> tuple[str, ...]:
 def _unsaid(feature: str) -> str:
     return (
         f"no request gives {feature}, so all users are in its segment unknown: check the name in "
-        "experiment.segments, and that it is a text or a Boolean"
+        "rollout.experiment.segments, and that it is a text or a Boolean"
     )

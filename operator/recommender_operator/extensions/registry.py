@@ -12,6 +12,7 @@ from recommender_operator.extensions.experiment.experiment import Experiment
 from recommender_operator.extensions.experiment.extra_arms import ExtraArms
 from recommender_operator.extensions.holdout.holdout_gain import Holdout
 from recommender_operator.extensions.interleaving.interleaving import Interleaving
+from recommender_operator.extensions.recalibration.recalibration import Recalibrate
 from recommender_operator.extensions.shadow.shadow import Shadow
 
 EXTENSIONS: tuple[Extension, ...] = (
@@ -21,4 +22,5 @@ EXTENSIONS: tuple[Extension, ...] = (
     Baseline(),
     ExtraArms(),
     Holdout(),
+    Recalibrate(),
 )

@@ -7,7 +7,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import CheckReport
 from recommender_operator.api.version import DataChecked, DataWarning, Lineage, VersionStage
 from recommender_operator.context import Context, Outcome
-from recommender_operator.lifecycle import pipeline_jobs, recalibration_job
+from recommender_operator.lifecycle import pipeline_jobs
 from recommender_operator.observed import JobKind
 
 
@@ -15,9 +15,6 @@ def check_data(ctx: Context, out: Outcome) -> None:
     """Pending and CheckingData: a passed check determines the data version to train on."""
     version = ctx.candidate
     if version is None:
-        return
-    if version.spec.recalibration is not None:
-        recalibration_job.inherit(out, version, version.spec.recalibration)
         return
     if version.status.stage is VersionStage.PENDING:
         out.move(version.name, VersionStage.CHECKING_DATA)

@@ -8,7 +8,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import AGAINST_BASELINE
 from recommender_operator.api.version import GateResult, VersionStage
 from recommender_operator.context import Context, Outcome
-from recommender_operator.lifecycle import gates, recalibrated_gates
+from recommender_operator.lifecycle import gates
 from recommender_operator.monitoring import revert_to_previous
 from recommender_operator.observed import VersionObject
 
@@ -36,11 +36,10 @@ def evaluate_gates(ctx: Context, out: Outcome) -> None:
 
 
 def _results(ctx: Context, version: VersionObject) -> tuple[GateResult, ...]:
+    for extension in ctx.extensions:
+        if (derived := extension.gates(ctx, version)) is not None:
+            return derived
     metrics, asked = version.status.metrics, ctx.spec.evaluation.gates
-    if version.spec.recalibration is not None:
-        source = ctx.versions.get(version.spec.recalibration.of)
-        passed = source.status.gates if source is not None else ()
-        return recalibrated_gates.evaluate(version.spec.recalibration, asked, metrics, passed)
     champion = _champion_metrics(version, ctx.champion)
     return tuple(
         gates.exempt_baseline(gate, metrics)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.context import Context, Outcome, stored_recalibrations
+from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import pipeline_jobs
 from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.resources import names
@@ -38,11 +38,6 @@ def _surplus(ctx: Context) -> list[VersionObject]:
     spared |= {v.name for v in (ctx.champion, ctx.previous) if v is not None}
     for extension in ctx.extensions:
         spared |= {*extension.spares(ctx), *(each.version for each in extension.deployments(ctx))}
-    # What was tried on the champion is not tried again.
-    spared |= {
-        v.name
-        for v in stored_recalibrations.recalibrations_of(ctx.champion, ctx.versions.values())
-    }
     finished = [
         v for v in ctx.versions.values() if v.status.stage in TERMINAL and v.name not in spared
     ]

@@ -73,7 +73,7 @@ def _needed_baselines(ctx: Context) -> set[str]:
     champion, candidate = ctx.champion, ctx.candidate
     if candidate is not None and candidate.status.stage is VersionStage.CANARY:
         keep |= {key(candidate) for key in _EVALUATED}
-    if champion is not None and ctx.spec.drift.enabled:
+    if champion is not None and ctx.spec.retrain.drift.enabled:
         keep.add(counter_windows.drift_key(champion.name))
         if input_breakage.on_probation(ctx):
             keep |= {key(champion) for key in _EVALUATED}

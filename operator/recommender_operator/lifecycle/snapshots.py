@@ -136,7 +136,7 @@ def _note_segments(ctx: Context, out: Outcome, seen: SegmentShifts | None) -> No
     that was not possible changes nothing that is known.
     """
     drift, champion = ctx.status.drift, ctx.champion
-    if not ctx.spec.drift.enabled:
+    if not ctx.spec.retrain.drift.enabled:
         return
     if seen is not None:
         if champion is None or seen.compared_with != champion.data_version:
@@ -178,7 +178,7 @@ def _start(ctx: Context, out: Outcome, start: datetime.datetime, end: datetime.d
 def _watched(ctx: Context) -> dict[str, str]:
     """Return the champion's data version and window, for the comparison by segment."""
     champion = ctx.champion
-    if champion is None or champion.data_version is None or not ctx.spec.drift.enabled:
+    if champion is None or champion.data_version is None or not ctx.spec.retrain.drift.enabled:
         return {}
     mapping = ctx.spec.data.source.mapping
     if mapping is None or not mapping.dividing:

@@ -74,7 +74,7 @@ def _is_due_again(ctx: Context, version: VersionObject) -> bool:
 
 
 def _create(ctx: Context, out: Outcome) -> None:
-    kind = "Retrain" if ctx.recalibration is None else "Recalibrate"
+    kind = "Retrain" if ctx.derives is None else ctx.derives.trigger
     trigger = f"{kind}: {ctx.retrain.reason}" if ctx.retrain else "Spec"
     if ctx.stands_in:
         trigger = f"{STAND_IN} {ctx.specified}, which failed its gates ({trigger})"
@@ -85,8 +85,9 @@ def _create(ctx: Context, out: Outcome) -> None:
         # Where its pods run is no part of a version: it may change.
         training=ctx.desired_training.model_copy(update={"pod_template": None}),
         trigger=trigger[:1024],
-        recalibration=ctx.recalibration,
     )
+    if ctx.derives is not None:
+        spec = spec.model_copy(update=dict(ctx.derives.fields))
     out.do(CreateVersion(name=ctx.desired, spec=spec))
     out.info("VersionCreated", f"{ctx.desired} was created ({trigger})", version=ctx.desired)
     out.requeue(_NOW)

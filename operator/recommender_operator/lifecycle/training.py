@@ -10,7 +10,7 @@ from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
 from recommender_operator.context import Context, Outcome, drift_causes
-from recommender_operator.lifecycle import pipeline_jobs, recalibration_job, workers
+from recommender_operator.lifecycle import pipeline_jobs, workers
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
 
@@ -19,9 +19,6 @@ def train_version(ctx: Context, out: Outcome) -> None:
     """Training: run the train Job; its report has lineage, metrics and the staged artifact."""
     version = ctx.candidate
     if version is None:
-        return
-    if version.spec.recalibration is not None:
-        recalibration_job.recalibrate_version(ctx, out, version, version.spec.recalibration)
         return
     lineage = version.status.lineage
     if lineage is None:

@@ -119,8 +119,8 @@ def model_metrics_of(observed: Observed, decision: Decision) -> tuple[ModelMetri
     """Return the metrics of a model after a decision; the last of the same labels counts."""
     model, status = observed.model, decision.status
     found = [
-        ModelMetric("interruptions_limit", (), model.spec.analysis.max_interruptions),
-        *_drift(status.drift, model.spec.drift.consecutive_windows),
+        ModelMetric("interruptions_limit", (), model.spec.rollout.analysis.max_interruptions),
+        *_drift(status.drift, model.spec.retrain.drift.consecutive_windows),
     ]
     if status.holdout is not None:
         found += _holdout(status.holdout)

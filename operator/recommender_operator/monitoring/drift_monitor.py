@@ -12,7 +12,6 @@ import datetime
 
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import schema_break, window_filling
-from recommender_operator.analysis.calibration_fit import Refused
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.drift_reactions import Cause, Reaction
 from recommender_operator.analysis.step_verdict import Verdict
@@ -21,9 +20,10 @@ from recommender_operator.api.conditions import MAX_MESSAGE, ConditionType, Reas
 from recommender_operator.api.spec import ConditionStatus, RetrainMode
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.context import Context, Outcome, drift_causes
+from recommender_operator.context.extension import Refused
 from recommender_operator.monitoring import (
     drift_messages,
-    recalibrate_champion,
+    remedies,
     retraining,
     revert_to_previous,
     rollback_count,
@@ -32,14 +32,6 @@ from recommender_operator.monitoring import label_monitor as labels
 from recommender_operator.observed import VersionObject
 from recommender_operator.rollout import counter_windows, input_breakage
 
-_REASONS = {
-    Cause.INPUT_SHIFT: Reason.SHIFTED,
-    Cause.SCHEMA_BREAK: Reason.SCHEMA_BROKEN,
-    Cause.LOSS_RISE: Reason.LOSS_ROSE,
-    Cause.CALIBRATION_DRIFT: Reason.CALIBRATION_DRIFTED,
-    Cause.SEGMENT_DRIFT: Reason.SEGMENT_DRIFTED,
-    Cause.SEGMENT_SHIFT: Reason.SEGMENT_SHIFTED,
-}
 _POLL = datetime.timedelta(seconds=15)
 
 
@@ -47,10 +39,12 @@ def monitor_drift(ctx: Context, out: Outcome) -> None:
     """Evaluate the champion's window if it is full, and react to drift."""
     champion = ctx.champion
     _cool(ctx, out)
-    if not ctx.spec.drift.enabled:
+    if not ctx.spec.retrain.drift.enabled:
         # What was confirmed must not act any more, nor when it is enabled again.
         out.set_status(drift=DriftStatus(reacted_at=ctx.status.drift.reacted_at))
-        out.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
+        out.condition(
+            ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "retrain.drift.enabled is false"
+        )
         return
     if champion is None:
         return
@@ -77,7 +71,9 @@ def _cool(ctx: Context, out: Outcome) -> None:
     """
     reacted = ctx.status.drift.reacted_at
     if reacted is not None and not ctx.time_stands_still:
-        out.due(reacted, datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds), _POLL)
+        out.due(
+            reacted, datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds), _POLL
+        )
 
 
 def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
@@ -95,7 +91,7 @@ def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
         ):
             _restart(ctx, out, champion)
         return
-    seen = drifts.evaluate_window(ctx.spec.drift, stats)
+    seen = drifts.evaluate_window(ctx.spec.retrain.drift, stats)
     idle = ctx.candidate is None and not input_breakage.on_probation(ctx)
     if seen.verdict is Verdict.INCONCLUSIVE:
         if idle:
@@ -109,9 +105,9 @@ def _window(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     if seen.verdict is Verdict.FAIL and _candidate_fits(ctx, key):
         return
     before = ctx.status.drift
-    drift = drifts.advance(ctx.spec.drift, before, seen, ctx.now)
+    drift = drifts.advance(ctx.spec.retrain.drift, before, seen, ctx.now)
     if seen.verdict in (Verdict.FAIL, Verdict.PASS):
-        drift = schema_break.noted(ctx.spec.drift, before, drift, stats)
+        drift = schema_break.noted(ctx.spec.retrain.drift, before, drift, stats)
     out.set_status(drift=drift)
 
 
@@ -121,7 +117,7 @@ def _filling(ctx: Context, champion: VersionObject, sessions: int) -> Filling:
         version=champion.name,
         start=window_filling.start_of(baseline.samples[champion.name]),
         counted=sessions,
-        needed=ctx.spec.drift.window_sessions,
+        needed=ctx.spec.retrain.drift.window_sessions,
         seconds=(ctx.time - baseline.taken_at).total_seconds(),
     )
 
@@ -155,7 +151,7 @@ def _candidate_fits(ctx: Context, key: str) -> bool:
     stats = counter_windows.since_baseline(ctx, key, candidate.name) if candidate else None
     if stats is None:
         return False
-    seen: DriftVerdict = drifts.evaluate_window(ctx.spec.drift, stats)
+    seen: DriftVerdict = drifts.evaluate_window(ctx.spec.retrain.drift, stats)
     return seen.verdict is Verdict.PASS and not counter_windows.lost(stats)
 
 
@@ -174,7 +170,7 @@ def _react(ctx: Context, out: Outcome, champion: VersionObject) -> None:
     back = revert_to_previous.comparison_message(ctx, champion)
     does = f". Reaction: {obstacle}" + (f". {back}" if back else "")
     message = told[: max(0, MAX_MESSAGE - len(does))] + does
-    reason = _REASONS[found[0]]
+    reason = drift_causes.REASONS[found[0]]
     if out.condition(ConditionType.DRIFTED, "True", reason, message):
         out.warn(reason, message)
     revert_to_previous.report_comparison(ctx, out, back)
@@ -195,7 +191,7 @@ def _number(ctx: Context, out: Outcome) -> None:
     It has one as long as it is confirmed: what is trained then is not older.
     """
     drift = ctx.status.drift
-    drifted = drifts.drifted(ctx.spec.drift, drift)
+    drifted = drifts.drifted(ctx.spec.retrain.drift, drift)
     if drifted != (drift.began > 0):
         began = out.next_number() if drifted else 0
         out.set_status(drift=drift.model_copy(update={"began": began}))
@@ -214,18 +210,19 @@ def _quiet(ctx: Context, champion: VersionObject) -> tuple[ConditionStatus, str,
 def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None:
     """Return why no retraining starts or is proposed now; None if one is."""
     reacted, spec = ctx.status.drift.reacted_at, ctx.spec
-    cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
+    cooldown = datetime.timedelta(seconds=spec.retrain.drift.cooldown_seconds)
     candidate = ctx.candidate
     if drift_causes.wanted(ctx) == {Reaction.ALERT}:
         return "none beside this alert; the labels of the segment tell whether it matters"
     if retraining.is_requested(ctx):
         return "the requested retraining starts"
-    recalibrates = Reaction.RECALIBRATE in drift_causes.wanted(ctx)
+    remedy = remedies.wanted(ctx)
     if candidate is not None and drift_causes.retrains(ctx, candidate):
         return f"the retraining {candidate.name} is in progress"
-    if candidate is not None and recalibrates and _is_recalibrated(ctx, candidate):
-        lists = ", without an experiment: its lists are the same" if spec.experiment else ""
-        return f"the recalibration {candidate.name} is in progress{lists}"
+    if candidate is not None and remedy is not None and _is_derived(ctx, candidate):
+        plan = spec.rollout.experiment
+        lists = ", without an experiment: its lists are the same" if plan else ""
+        return f"the {remedy.noun} {candidate.name} is in progress{lists}"
     if frozen := retraining.frozen(ctx):
         return frozen
     if not spec.retrain.on_drift:
@@ -236,7 +233,7 @@ def _obstacle(ctx: Context, out: Outcome, champion: VersionObject) -> str | None
         return general
     if spec.retrain.mode is RetrainMode.AUTO and ctx.observed.retrainings_full:
         return ctx.observed.retrainings_full
-    if recalibrates and (missing := recalibrate_champion.obstacle(ctx, champion)):
+    if remedy is not None and (missing := remedy.obstacle(ctx, champion)):
         return missing
     if reacted is not None and not out.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
@@ -254,40 +251,40 @@ def _knows_segments(ctx: Context) -> bool:
     return is_alone and retrain.requested_at >= labels.through
 
 
-def _is_recalibrated(ctx: Context, candidate: VersionObject) -> bool:
-    return ctx.recalibration is not None and candidate.name == ctx.desired
+def _is_derived(ctx: Context, candidate: VersionObject) -> bool:
+    return ctx.derives is not None and candidate.name == ctx.desired
 
 
 def _propose(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
-    """Propose a recalibration, or else a retraining, and return which one."""
+    """Propose another remedy, or else a retraining, and return which one."""
     if ctx.candidate is not None:
         return f"none while {ctx.candidate.name} is in progress"
     what = "a retraining"
-    if Reaction.RECALIBRATE in drift_causes.wanted(ctx):
-        planned = recalibrate_champion.plan(ctx, champion)
+    if (remedy := remedies.wanted(ctx)) is not None:
+        planned = remedy.plan(ctx, champion)
         if isinstance(planned, Refused):
-            what += f", because a recalibration cannot fix it ({planned.why}),"
+            what += f", because a {remedy.noun} cannot fix it ({planned.why}),"
         else:
-            what = f"a recalibration of {champion.name}"
+            what = f"a {planned.noun} of {planned.source}"
     why = f"drift of {drift_messages.what(ctx, cause)} (see Drifted)"
-    out.propose(_REASONS[cause], what, why)
+    out.propose(drift_causes.REASONS[cause], what, why)
     return "proposed, see RetrainProposed"
 
 
 def _start(ctx: Context, out: Outcome, champion: VersionObject, cause: Cause) -> str:
-    """Start a recalibration, or else a retraining, and return which one."""
-    cooldown = datetime.timedelta(seconds=ctx.spec.drift.cooldown_seconds)
+    """Start another remedy, or else a retraining, and return which one."""
+    cooldown = datetime.timedelta(seconds=ctx.spec.retrain.drift.cooldown_seconds)
     out.due(ctx.time, cooldown, _POLL)
     drift = ctx.status.drift.model_copy(update={"reacted_at": ctx.time})
     out.set_status(drift=drift)
     reason = f"drift of {drift_messages.what(ctx, cause)}"
-    if Reaction.RECALIBRATE not in drift_causes.wanted(ctx):
+    if (remedy := remedies.wanted(ctx)) is None:
         retraining.start(ctx, out, "drift", reason)
         return "a retraining starts"
-    planned = recalibrate_champion.plan(ctx, champion)
+    planned = remedy.plan(ctx, champion)
     if isinstance(planned, Refused):
-        why = f"a recalibration cannot fix: {planned.why}"
+        why = f"a {remedy.noun} cannot fix: {planned.why}"
         retraining.start(ctx, out, "drift", f"{reason}, which {why}")
-        return f"a retraining starts, because a recalibration cannot fix it: {planned.why}"
-    retraining.start(ctx, out, "calibration", reason, planned)
-    return f"a recalibration of {champion.name} starts"
+        return f"a retraining starts, because a {remedy.noun} cannot fix it: {planned.why}"
+    retraining.start(ctx, out, planned.cause, reason, planned)
+    return f"a {planned.noun} of {planned.source} starts"

@@ -85,7 +85,7 @@ def judged(
         ValueError, ArithmeticError: the answer is not valid.
     """
     days = read_days(reading.body, champion.name)
-    return days, label_drift.judge(ctx.spec.drift, days, start=_start(champion))
+    return days, label_drift.judge(ctx.spec.retrain.drift, days, start=_start(champion))
 
 
 def _start(champion: VersionObject) -> int:
@@ -106,7 +106,7 @@ def _judged(
         if not days and _is_known(ctx):
             return _error("the collector has lost all days, or is of an earlier release")
         parts = segment_drift.read_segments(reading.body)
-        segments = segment_drift.judge(ctx.spec.drift, days, parts, start=_start(champion))
+        segments = segment_drift.judge(ctx.spec.retrain.drift, days, parts, start=_start(champion))
         late = closes_after(reading.body)
         after = _hours(ctx) if late is None else datetime.timedelta(seconds=late)
         return _status(seen, segments, after)

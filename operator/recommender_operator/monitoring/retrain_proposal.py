@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from recommender_operator.analysis.calibration_fit import Refused
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import RetrainMode
 from recommender_operator.context import Context, Outcome
-from recommender_operator.monitoring import recalibrate_champion, retraining
+from recommender_operator.context.extension import Refused
+from recommender_operator.monitoring import remedies, retraining
 from recommender_operator.observed import VersionObject
 
 _KIND = ConditionType.RETRAIN_PROPOSED
@@ -35,21 +35,21 @@ def set_condition(ctx: Context, out: Outcome) -> None:
 def accept(ctx: Context, out: Outcome, champion: VersionObject, token: str) -> tuple[bool, str]:
     """Start what is proposed, or else a retraining; return whether it is refused, and the answer.
 
-    A recalibration is proposed only while the labels tell of nothing else, so it is planned again.
+    Another remedy is proposed only while nothing else drifts, so it is planned again.
     """
     proposed = find(ctx.model.status.conditions, _KIND)
     requested = f"requested by annotation {token!r}"
     is_open = proposed is not None and proposed.status == "True"
     if proposed is None or not is_open or ctx.spec.retrain.mode is not RetrainMode.PROPOSE:
         return _retrain(ctx, out, requested)
-    if proposed.reason == Reason.CALIBRATION_DRIFTED:
-        if missing := recalibrate_champion.obstacle(ctx, champion):
-            return True, f"no recalibration{missing.removeprefix('none')}"
-        planned = recalibrate_champion.plan(ctx, champion)
+    if (remedy := remedies.proposed(ctx, proposed.reason)) is not None:
+        if missing := remedy.obstacle(ctx, champion):
+            return True, f"no {remedy.noun}{missing.removeprefix('none')}"
+        planned = remedy.plan(ctx, champion)
         if not isinstance(planned, Refused):
             _cool_down(ctx, out)
-            retraining.start(ctx, out, "calibration", requested, planned)
-            return False, f"a recalibration of {champion.name} starts, as proposed"
+            retraining.start(ctx, out, planned.cause, requested, planned)
+            return False, f"a {planned.noun} of {planned.source} starts, as proposed"
     if proposed.reason != Reason.NEW_SNAPSHOTS:
         _cool_down(ctx, out)
     snapshots, enough = ctx.status.snapshots, ctx.spec.retrain.after_snapshots
@@ -64,5 +64,5 @@ def _retrain(ctx: Context, out: Outcome, requested: str) -> tuple[bool, str]:
 
 
 def _cool_down(ctx: Context, out: Outcome) -> None:
-    """Let `drift.cooldownSeconds` pass before the next proposal for drift."""
+    """Let `retrain.drift.cooldownSeconds` pass before the next proposal for drift."""
     out.set_status(drift=ctx.status.drift.model_copy(update={"reacted_at": ctx.time}))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.analysis.drift_reactions import Reaction
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status import RetrainStatus
 from recommender_operator.context import Context, Outcome, drift_causes
+from recommender_operator.context.extension import Derivation
 from recommender_operator.observed import VersionObject
 from recommender_operator.resources import names
 
@@ -38,7 +38,7 @@ def frozen(ctx: Context) -> str | None:
     features = ", ".join(ctx.status.drift.lacking)
     return (
         f"no automatic retraining, because it would learn from sessions without {features}: "
-        "repair what sends them, or set drift.enabled to false"
+        "repair what sends them, or set retrain.drift.enabled to false"
     )
 
 
@@ -52,11 +52,11 @@ def is_requested(ctx: Context) -> bool:
 
 
 def start(
-    ctx: Context, out: Outcome, cause: str, reason: str, recalibration: Recalibration | None = None
+    ctx: Context, out: Outcome, cause: str, reason: str, derives: Derivation | None = None
 ) -> None:
     """Request a retraining of the current spec; `cause` is the prefix of its token.
 
-    With a recalibration, the champion's network is kept and nothing is trained.
+    With a derivation, the champion's network is kept and nothing is trained.
     """
     token = f"{cause}-{ctx.now:%Y%m%d-%H%M%S}"
     retrain = RetrainStatus(
@@ -66,11 +66,12 @@ def start(
         sequence=out.next_number(),
         spec_hash=ctx.base_hash,
         version=names.desired_version(ctx.model.name, ctx.spec, token),
-        recalibration=recalibration,
     )
+    if derives is not None:
+        retrain = retrain.model_copy(update=dict(derives.fields))
     out.set_status(retrain=retrain)
-    if recalibration is None:
+    if derives is None:
         out.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
     else:
-        out.info(Reason.RECALIBRATION_STARTED, f"{reason}: a recalibration starts ({token})")
+        out.info(derives.reason, f"{reason}: a {derives.noun} starts ({token})")
     out.requeue(_NOW)

@@ -43,7 +43,7 @@ def compare_with_previous(ctx: Context, out: Outcome, candidate: VersionObject) 
         return False
     if not _is_of(found, champion, previous):
         return False
-    if not is_better(found, ctx.spec.drift.window_sessions) or _obstacle(ctx, previous):
+    if not is_better(found, ctx.spec.retrain.drift.window_sessions) or _obstacle(ctx, previous):
         return False
     if len(_compared(ctx, champion, previous)) > 1:
         return False  # Nearly the same rows again: each comparison would be another chance.
@@ -67,7 +67,7 @@ def comparison_message(ctx: Context, champion: VersionObject) -> str:
         return f"Rollback: none before a training has compared {previous.name} with it"
     if found.message:
         return f"Rollback: none; {previous.name} was not compared: {found.message}"
-    figures, least = _figures(found, champion, previous), ctx.spec.drift.window_sessions
+    figures, least = _figures(found, champion, previous), ctx.spec.retrain.drift.window_sessions
     if found.users < least:
         return f"Rollback: none, because {least} users are needed (windowSessions); {figures}"
     if not is_better(found, least):

@@ -142,7 +142,7 @@ def _of_experiment(
             f"waiting/{version.uid}/{version.status.rollout}/experiment/{seen.id}",
             FactKind.WAITING,
             reason=seen.verdict,
-            message=f"{seen.message}. experiment.mode is Observe: a person decides",
+            message=f"{seen.message}. rollout.experiment.mode is Observe: a person decides",
             at=at,
             lasting=True,
             verbs=("promote", "abort"),

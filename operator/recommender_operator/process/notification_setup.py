@@ -17,6 +17,11 @@ from recommender_operator.metrics.operator_metrics import Metrics
 from recommender_operator.process.settings import Settings
 
 
+def session() -> aiohttp.ClientSession:
+    """Return a session for `notifier`, which the caller closes."""
+    return HttpPoster.session()
+
+
 def notifier(
     settings: Settings,
     kube: Kube,
@@ -24,7 +29,7 @@ def notifier(
     metrics: Metrics,
     now: Callable[[], datetime.datetime],
 ) -> Notifier:
-    """Return the notifier; `session` is one of HttpPoster."""
+    """Return the notifier; `session` is one of those above."""
     folder, hosts = Path(settings.notifications_dir), settings.notification_hosts
     tools = Tools(
         poster=HttpPoster(session, folder, hosts),

@@ -17,14 +17,11 @@ from recommender_operator.adapters import model_caches
 from recommender_operator.adapters.counters import collector_client, gateway_losses, prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
 from recommender_operator.adapters.counters.sample_provider import SampleProvider
-from recommender_operator.adapters.notifications.http_post import HttpPoster
-from recommender_operator.adapters.notifications.notifier import Notifier
 from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.objects.volume_claims import ClaimReader
 from recommender_operator.adapters.pods.smoke import HttpSmokeTester
-from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.data_planes import DATA_PLANES
 from recommender_operator.adapters.traffic.route_hosts import HostReader
 from recommender_operator.adapters.traffic.traffic_port import Traffic
 from recommender_operator.api import base_url
@@ -47,7 +44,7 @@ from recommender_operator.process.instances import Release, ReleaseClaims, is_la
 from recommender_operator.process.settings import Settings
 from recommender_operator.reconcile.executor import Executor
 from recommender_operator.reconcile.observer import Observer
-from recommender_operator.reconcile.reconciler import Key, Reconciler
+from recommender_operator.reconcile.reconciler import Key, Notify, Reconciler
 from recommender_operator.reconcile.retraining_limits import Retrainings
 from recommender_operator.reconcile.smoke_runner import SmokeRunner
 from recommender_operator.reconcile.uncached_reads import UncachedReads
@@ -189,11 +186,11 @@ class Runtime:
     async def start(self) -> None:
         """Start the caches and the workers."""
         await self._caches.start()
-        session = self._opened(HttpPoster.session())
+        session = self._opened(notification_setup.session())
         notifier = notification_setup.notifier(
             self._settings, self._kube, session, self.metrics, self._now
         )
-        self._reconciler = self._assemble(CachedKube(self._kube, self._caches), notifier)
+        self._reconciler = self._assemble(CachedKube(self._kube, self._caches), notifier.take_up)
         # Later lists and changes wake models themselves.
         for namespace, model in self._caches.parents():
             self.wake(Key(namespace, model))
@@ -247,12 +244,9 @@ class Runtime:
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
 
-    def _assemble(self, kube: Kube, notifier: Notifier) -> Reconciler:
+    def _assemble(self, kube: Kube, notify: Notify) -> Reconciler:
         options = self._settings.options
-        traffics: dict[TrafficMode, Traffic] = {
-            TrafficMode.GATEWAY: GatewayTraffic(kube, options),
-            TrafficMode.KNATIVE: KnativeTraffic(kube, options),
-        }
+        traffics = {mode: make(kube, options) for mode, make in DATA_PLANES.items()}
 
         def traffic_of(model: ModelObject) -> Traffic:
             return traffics[model.spec.rollout.traffic]
@@ -297,7 +291,7 @@ class Runtime:
             polling=self._polling,
             admit=self._claims.admit,
             seen=self._seen,
-            notify=notifier.take_up,
+            notify=notify,
         )
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:
@@ -307,7 +301,7 @@ class Runtime:
         losses = self._gateway_losses(queries)
 
         def of(model: ModelObject) -> SampleProvider:
-            analysis = model.spec.analysis
+            analysis = model.spec.rollout.analysis
             provider: SampleProvider = pods
             if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
                 provider = prometheus.provider(queries, analysis.prometheus_url, allowed)

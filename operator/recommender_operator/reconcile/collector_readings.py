@@ -44,7 +44,11 @@ def compared_version(model: ModelObject) -> str | None:
     label = mapping.label if mapping is not None else None
     if label is None or label.attribution is None:
         return None
-    if model.deleting or not model.spec.drift.enabled or not model.spec.serving.impressions:
+    if (
+        model.deleting
+        or not model.spec.retrain.drift.enabled
+        or not model.spec.serving.impressions
+    ):
         return None
     return model.status.champion
 

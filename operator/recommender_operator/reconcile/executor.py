@@ -117,7 +117,9 @@ class _Run:
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.serving
-        store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
+        store = snapshot.observed.claims.get(
+            self._model.spec.storage.persistent_volume_claim.claim_name
+        )
         self._store_is_given = store is not None and store.labelled
         self._seen = snapshot.seen
         self._objects = executor._objects

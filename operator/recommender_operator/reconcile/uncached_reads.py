@@ -66,8 +66,8 @@ class UncachedReads:
 
 
 def _claims_of(model: ModelObject) -> frozenset[str]:
-    spec = model.spec
-    return frozenset({spec.storage.claim_name, spec.data.source.claim_name})
+    places = (model.spec.storage, model.spec.data.source)
+    return frozenset(each.persistent_volume_claim.claim_name for each in places)
 
 
 def _hosts_of(model: ModelObject, held: str, platform: Platform) -> frozenset[str]:

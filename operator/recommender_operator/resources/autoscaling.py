@@ -127,35 +127,3 @@ def _metrics(serving: ServingSpec, component: Component) -> list[Manifest]:
             {"type": "Pods", "pods": {"metric": {"name": IN_FLIGHT}, "target": average}}
         )
     return metrics
-
-
-def of_knative(serving: ServingSpec) -> Manifest | None:
-    """Return the settings that a service in Knative mode depends on."""
-    wanted = serving.autoscaling
-    if wanted is None:
-        return None
-    # Fields that Knative does not have would otherwise replace its pods at an upgrade.
-    return wanted.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude={"engine", "peaks"}
-    )
-
-
-def knative(serving: ServingSpec) -> Manifest:
-    """Return the fields of the only component in Knative mode; its own autoscaler scales it."""
-    wanted = serving.autoscaling
-    if wanted is None:
-        return {}
-    fields: Manifest = {"maxReplicas": max(serving.replicas, wanted.max_replicas)}
-    if wanted.target_requests_in_flight is not None:
-        fields["scaleMetric"] = "concurrency"
-        fields["scaleTarget"] = wanted.target_requests_in_flight
-    return fields
-
-
-def knative_annotations(serving: ServingSpec) -> dict[str, str]:
-    """Return the annotations of the pods in Knative mode."""
-    wanted = serving.autoscaling
-    if wanted is None:
-        return {}
-    window = wanted.scale_down_stabilization_seconds
-    return {"autoscaling.knative.dev/scale-down-delay": f"{window}s"}

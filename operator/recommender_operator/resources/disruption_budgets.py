@@ -43,7 +43,7 @@ def budget(model: str, version: str, component: Component, service: Manifest) ->
     A pod that is not ready may always be evicted: it answers no requests, and must not block a
     drain. `service` is the InferenceService as stored, which owns the budget.
     """
-    return _budget(
+    return of_pods(
         f"{version}-{component}",
         labels.of_version(model, version),
         {"matchLabels": labels.of_component(model, version, component)},
@@ -51,17 +51,8 @@ def budget(model: str, version: str, component: Component, service: Manifest) ->
     )
 
 
-def knative_budget(model: str, service: Manifest) -> Manifest:
-    """Return the PodDisruptionBudget of a model in Knative mode, whose versions share a service.
-
-    It counts the pods of all its revisions together: one budget for each would outlive its
-    revision, because the service stays.
-    """
-    name = f"{model}-{Component.PREDICTOR}"
-    return _budget(name, labels.of_model(model), labels.revisions(model), service)
-
-
-def _budget(name: str, marks: dict[str, str], selector: Manifest, service: Manifest) -> Manifest:
+def of_pods(name: str, marks: dict[str, str], selector: Manifest, service: Manifest) -> Manifest:
+    """Return the PodDisruptionBudget of the selected pods, owned by the stored service."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

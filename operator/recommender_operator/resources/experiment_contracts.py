@@ -18,13 +18,14 @@ _ALL = ("1", "2", "3", NEWEST)
 
 def contracts_of(spec: RecommenderModelSpec) -> tuple[str, ...]:
     """Return the contracts with which a transformer can take part in the experiment of a spec."""
-    if spec.experiment is None:
+    plan = spec.rollout.experiment
+    if plan is None:
         return _ALL
-    if spec.experiment.watches_requests or spec.experiment.watched_group is not None:
+    if plan.watches_requests or plan.watched_group is not None:
         return _ALL[3:]
-    if _numbers(spec).intersection(each.feature for each in spec.experiment.segments):
+    if _numbers(spec).intersection(each.feature for each in plan.segments):
         return _ALL[2:]
-    return _ALL[1:] if spec.experiment.arms else _ALL
+    return _ALL[1:] if plan.arms else _ALL
 
 
 def _numbers(spec: RecommenderModelSpec) -> set[str]:

@@ -31,7 +31,7 @@ shift
 for folder; do
   mkdir -p -- "$folder" && [ -w "$folder" ] || {{
     echo "StoreNotWritable: user and group {security.USER} cannot write to $folder in the claim" \\
-      "of storage.claimName. Label the claim {labels.STORAGE}=true, so that the kubelet gives" \\
+      "of spec.storage. Label the claim {labels.STORAGE}=true, so that the kubelet gives" \\
       "its volume to the group, or make the volume writable for the group" >&2
     exit 2
   }}

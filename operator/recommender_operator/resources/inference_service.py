@@ -36,12 +36,9 @@ from recommender_operator.resources.serving_containers import (
     ARTIFACT_VOLUME,
     GRPC_PORT,
     HTTP_PORT,
-    READY_FAILURES,
-    READY_PERIOD,
     TRITON_GRPC_PORT,
     TRITON_HTTP_PORT,
     artifact_of,
-    probe,
     probes,
     transformer,
     triton,
@@ -155,7 +152,7 @@ def _component(model: ModelObject, name: str, component: Component, options: Opt
     marks = labels.of_component(model.name, name, component)
     replicas = autoscaling.minimum(model.spec.serving, component)
     return {
-        **_pods(model, replicas, marks, options),
+        **pods(model, replicas, marks, options),
         "securityContext": {
             "runAsNonRoot": True,
             "seccompProfile": {"type": "RuntimeDefault"},
@@ -167,70 +164,14 @@ def _component(model: ModelObject, name: str, component: Component, options: Opt
     }
 
 
-def knative(
-    model: ModelObject, version: VersionObject, canary_percent: int | None, options: Options
-) -> Manifest:
-    """Return the only InferenceService of a model in Knative mode, with this version as latest.
-
-    `canary_percent` is the version's percent of requests; None promotes it.
-
-    Raises:
-        NotPublishedError: the version has no artifact.
-    """
-    container = transformer(
-        model,
-        version,
-        options,
-        name="transformer-container",
-        predictor=f"localhost:{TRITON_GRPC_PORT}",
-    )
-    container["ports"] = [{"containerPort": HTTP_PORT, "protocol": "TCP"}]
-    container["readinessProbe"] = probe(
-        "/v2/health/ready", HTTP_PORT, READY_PERIOD, READY_FAILURES
-    )
-    container["livenessProbe"] = {
-        **probe("/v2/health/live", HTTP_PORT, 10, 6),
-        "initialDelaySeconds": 30,
-    }
-    artifact = artifact_of(version)
-    marks = labels.of_version(model.name, version.name)
-    serving = model.spec.serving
-    predictor = {
-        **secret_files.mounted(_pods(model, serving.replicas, marks, options), model, options),
-        **autoscaling.knative(serving),
-        "model": triton(model, version, options),
-        "initContainers": [verifier(artifact, model.spec.serving, options)],
-        "containers": [container],
-    }
-    predictor["volumes"] += collector_keys.volumes(model, options)
-    if notes := autoscaling.knative_annotations(serving):
-        predictor["annotations"] = {**predictor.get("annotations", {}), **notes}
-    if canary_percent is not None:
-        predictor["canaryTrafficPercent"] = canary_percent
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "InferenceService",
-        "metadata": {
-            "name": model.name,
-            "namespace": model.namespace,
-            "labels": labels.of_model(model.name),
-            "annotations": {
-                DEPLOYMENT_MODE: "Knative",
-                labels.VERSION: version.name,
-                labels.SERVING_DIGEST: serving_digest(serving, knative=True),
-            },
-            "ownerReferences": labels.owned_by_model(model),
-        },
-        "spec": {"predictor": predictor},
-    }
-
-
 def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec) -> bool:
     """Return whether a service in Gateway mode has the settings of the model."""
     known = annotations or {}
-    if spec.experiment is not None and known.get(
-        labels.EXPERIMENTS
-    ) not in experiment_contracts.contracts_of(spec):
+    experiments = known.get(labels.EXPERIMENTS)
+    if (
+        spec.rollout.experiment is not None
+        and experiments not in experiment_contracts.contracts_of(spec)
+    ):
         return False
     shadows = known.get(labels.SHADOWS)
     if spec.rollout.shadow is not None and shadows not in ("1", SHADOWS):
@@ -240,10 +181,11 @@ def is_current(annotations: Mapping[str, str] | None, spec: RecommenderModelSpec
     return known.get(labels.SERVING_DIGEST) == serving_digest(spec.serving)
 
 
-def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
+def serving_digest(serving: ServingSpec, *, scaling: Manifest | None = None) -> str:
     """Return a short digest of the settings whose change restarts a served version.
 
-    In Gateway mode autoscalers have their own settings: only whether there is one counts.
+    Autoscalers have their own settings: only whether there is one counts, unless the service
+    itself has settings of `scaling`.
 
     Images are not included: an upgrade of the operator restarts no served version, unless it
     changes the layout of the pods.
@@ -271,12 +213,13 @@ def serving_digest(serving: ServingSpec, *, knative: bool = False) -> str:
         },
     )
     if serving.autoscaling is not None:
-        content["autoscaling"] = autoscaling.of_knative(serving) if knative else True
+        content["autoscaling"] = scaling or True
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
+def pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
+    """Return the fields of the pods of a component, with these labels."""
     placed = model.spec.serving.pod_template
     return {
         "minReplicas": replicas,
@@ -291,7 +234,7 @@ def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Opt
             {
                 "name": ARTIFACT_VOLUME,
                 "persistentVolumeClaim": {
-                    "claimName": model.spec.storage.claim_name,
+                    "claimName": model.spec.storage.persistent_volume_claim.claim_name,
                     "readOnly": True,
                 },
             },

@@ -95,7 +95,7 @@ def _watched(model: ModelObject, inputs: Mapping[str, str]) -> list[str]:
     """Return the arguments for the comparison by segment with the champion's data version."""
     if "against" not in inputs:
         return []
-    drift = model.spec.drift.model_dump(
+    drift = model.spec.retrain.drift.model_dump(
         mode="json", by_alias=True, include={"alpha", "effect_floor", "consecutive_windows"}
     )
     days = inputs.get("window_days")
@@ -109,7 +109,7 @@ def _watched(model: ModelObject, inputs: Mapping[str, str]) -> list[str]:
 def _source(data: DataSpec) -> list[str]:
     """Return the arguments for the source and its maximum quarantined share."""
     return [
-        "--source", f"/data/{data.source.path}",
+        "--source", f"/data/{data.source.persistent_volume_claim.path}",
         "--format", data.source.format.value,
         *_mapping(data.source),
         "--max-quarantined-share", repr(data.max_quarantined_share),

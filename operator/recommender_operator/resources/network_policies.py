@@ -30,10 +30,7 @@ REDIS_PORT = 6379
 COLLECTOR_PORT = 8080
 #: Label of the pods of the chart's collector and of its store.
 COLLECTOR = {"app.kubernetes.io/name": "recommender-collector"}
-_DNS: Manifest = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
-#: Ports of Knative's queue-proxy: requests (HTTP/1, HTTP/2, TLS), and the metrics of the
-#: autoscaler and of requests (from its `pkg/networking/constants.go`).
-_QUEUE_PORTS = (8012, 8013, 8112, 9090, 9091)
+DNS: Manifest = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
 _PORTS = {"http": 80, "https": 443, "redis": REDIS_PORT, "rediss": REDIS_PORT}
 
 
@@ -45,7 +42,7 @@ def policies(
     `service` is the InferenceService as stored, which owns them.
     """
     return tuple(
-        _policy(
+        policy(
             name(version, component),
             model.namespace,
             labels.of_version(model.name, version),
@@ -65,30 +62,6 @@ def policies(
     )
 
 
-def knative_policy(model: ModelObject, service: Manifest, options: Options) -> Manifest:
-    """Return the NetworkPolicy of the pods of all revisions of a model in Knative mode.
-
-    Triton shares their network, so only the ports of the transformer and of Knative's proxy are
-    open. `service` is the InferenceService as stored, which owns it.
-    """
-    rules: list[Manifest] = [{"ports": [_tcp(port) for port in (HTTP_PORT, *_QUEUE_PORTS)]}]
-    if options.metrics_from:
-        rules.append(_metrics(options))
-    return _policy(
-        name(model.name),
-        model.namespace,
-        labels.of_model(model.name),
-        labels.owned_by_service(service),
-        {
-            "podSelector": labels.revisions(model.name),
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": rules,
-            "egress": [_DNS, *_beyond(model, options)],
-        },
-        options,
-    )
-
-
 def of_jobs(model: ModelObject, options: Options) -> Manifest:
     """Return the NetworkPolicy of a model's Jobs and workers, which the model owns.
 
@@ -100,7 +73,7 @@ def of_jobs(model: ModelObject, options: Options) -> Manifest:
             "matchLabels": {**labels.of_model(model.name), labels.JOB_KIND: JobKind.TRAIN.value}
         }
     }
-    return _policy(
+    return policy(
         f"{model.name}-jobs",
         model.namespace,
         labels.of_model(model.name),
@@ -112,13 +85,13 @@ def of_jobs(model: ModelObject, options: Options) -> Manifest:
             },
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": [workers]}],
-            "egress": [_DNS, {"to": [workers]}, *options.model_egress],
+            "egress": [DNS, {"to": [workers]}, *options.model_egress],
         },
         options,
     )
 
 
-def _policy(
+def policy(
     name: str,
     namespace: str,
     marks: Mapping[str, str],
@@ -126,6 +99,7 @@ def _policy(
     spec: Manifest,
     options: Options,
 ) -> Manifest:
+    """Return a NetworkPolicy with the owners of the pods, whose digest tells of the options."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -167,16 +141,17 @@ def is_current(policy: Manifest, options: Options) -> bool:
 def _triton(model: str, version: str, options: Options) -> Manifest:
     """Return the rules of Triton: its transformers call the models, and it calls nobody."""
     own = {"matchLabels": labels.of_component(model, version, Component.TRANSFORMER)}
-    rules: list[Manifest] = [{"from": [{"podSelector": own}], "ports": [_tcp(TRITON_GRPC_PORT)]}]
+    rules: list[Manifest] = [{"from": [{"podSelector": own}], "ports": [tcp(TRITON_GRPC_PORT)]}]
     # A rule without `from` admits everybody.
     if options.metrics_from:
-        rules.append(_metrics(options))
-    beyond = [_DNS, *options.model_egress] if options.model_egress else []
+        rules.append(scraped(options))
+    beyond = [DNS, *options.model_egress] if options.model_egress else []
     return {"policyTypes": ["Ingress", "Egress"], "ingress": rules, "egress": beyond}
 
 
-def _metrics(options: Options) -> Manifest:
-    return {"from": list(options.metrics_from), "ports": [_tcp(TRITON_METRICS_PORT)]}
+def scraped(options: Options) -> Manifest:
+    """Return the rule that lets Prometheus read the metrics of Triton."""
+    return {"from": list(options.metrics_from), "ports": [tcp(TRITON_METRICS_PORT)]}
 
 
 def _transformer(model: ModelObject, version: str, options: Options) -> Manifest:
@@ -192,29 +167,29 @@ def _transformer(model: ModelObject, version: str, options: Options) -> Manifest
         }
     }
     rules: list[Manifest] = [
-        _DNS,
-        {"to": [{"podSelector": triton}], "ports": [_tcp(TRITON_GRPC_PORT)]},
-        {"to": [{"podSelector": peers}], "ports": [_tcp(HTTP_PORT), _tcp(GRPC_PORT)]},
+        DNS,
+        {"to": [{"podSelector": triton}], "ports": [tcp(TRITON_GRPC_PORT)]},
+        {"to": [{"podSelector": peers}], "ports": [tcp(HTTP_PORT), tcp(GRPC_PORT)]},
     ]
-    return {"policyTypes": ["Egress"], "egress": [*rules, *_beyond(model, options)]}
+    return {"policyTypes": ["Egress"], "egress": [*rules, *beyond(model, options)]}
 
 
-def _beyond(model: ModelObject, options: Options) -> list[Mapping[str, Any]]:
+def beyond(model: ModelObject, options: Options) -> list[Mapping[str, Any]]:
     """Return the rules for what is no part of the model: the store, the collector, traces."""
     rules: list[Mapping[str, Any]] = []
     if secret_files.reads_store(model, options):
         rules.append(_store(model, options.store_url))
     if options.collector_url and model.namespace == options.store_namespace:
         collector = {"podSelector": {"matchLabels": COLLECTOR}}
-        rules.append({"to": [collector], "ports": [_tcp(COLLECTOR_PORT)]})
+        rules.append({"to": [collector], "ports": [tcp(COLLECTOR_PORT)]})
     if options.tracing_endpoint:
-        rules.append({"ports": [_tcp(_port(options.tracing_endpoint))]})
+        rules.append({"ports": [tcp(_port(options.tracing_endpoint))]})
     return [*rules, *options.model_egress]
 
 
 def _store(model: ModelObject, url: str) -> Manifest:
     """Return the rule for the store: the chart's, or an external one, wherever that is."""
-    ports = [_tcp(_port(url))]
+    ports = [tcp(_port(url))]
     if (urlsplit(url).hostname or "").endswith(f".{model.namespace}.svc"):
         return {"to": [{"podSelector": {"matchLabels": COLLECTOR}}], "ports": ports}
     return {"ports": ports}
@@ -225,5 +200,6 @@ def _port(url: str) -> int:
     return parts.port or _PORTS[parts.scheme]
 
 
-def _tcp(port: int) -> Manifest:
+def tcp(port: int) -> Manifest:
+    """Return a TCP port of a rule."""
     return {"protocol": "TCP", "port": port}

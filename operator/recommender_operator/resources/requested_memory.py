@@ -9,9 +9,6 @@ from typing import Any
 from recommender_operator.api.quantities import number
 from recommender_operator.resources.labels import Component, Manifest
 
-#: Annotation of a revision with its minimum number of pods.
-MIN_SCALE = "autoscaling.knative.dev/min-scale"
-
 
 def of_service(service: Manifest) -> int:
     """Return the bytes that an InferenceService requests with its minimum numbers of pods."""
@@ -19,19 +16,13 @@ def of_service(service: Manifest) -> int:
     for component in Component:
         pods = service.get("spec", {}).get(component) or {}
         model = [pods["model"]] if "model" in pods else []
-        asked = _requests([*model, *(pods.get("containers") or ())])
+        asked = requested([*model, *(pods.get("containers") or ())])
         total += asked * int(pods.get("minReplicas", 1))
     return int(total)
 
 
-def of_revision(revision: Manifest) -> int:
-    """Return the bytes that a revision of Knative requests with its minimum number of pods."""
-    notes = revision["metadata"].get("annotations") or {}
-    asked = _requests(revision.get("spec", {}).get("containers") or ())
-    return int(asked * int(notes.get(MIN_SCALE, 1)))
-
-
-def _requests(containers: Sequence[Manifest]) -> Decimal:
+def requested(containers: Sequence[Manifest]) -> Decimal:
+    """Return the bytes of memory that containers request."""
     values: Iterable[Any] = (
         ((each.get("resources") or {}).get("requests") or {}).get("memory", 0)
         for each in containers

@@ -55,7 +55,7 @@ def triton(model: ModelObject, version: VersionObject, options: Options) -> Mani
     Raises:
         NotPublishedError: the version has no artifact.
     """
-    claim, artifact = model.spec.storage.claim_name, artifact_of(version)
+    claim, artifact = model.spec.storage.persistent_volume_claim.claim_name, artifact_of(version)
     default = container_resources.of_triton(version.status.metrics)
     return {
         "modelFormat": {"name": "pytorch"},

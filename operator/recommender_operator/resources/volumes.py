@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from recommender_operator.api import sub_paths
-from recommender_operator.api.spec import DataSource
+from recommender_operator.api.spec import ClaimFolder
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import names, security
 from recommender_operator.resources.labels import Manifest
@@ -46,13 +46,15 @@ def of_job(
     volumes: list[Manifest] = [
         {
             "name": "store",
-            "persistentVolumeClaim": {"claimName": model.spec.storage.claim_name},
+            "persistentVolumeClaim": {
+                "claimName": model.spec.storage.persistent_volume_claim.claim_name
+            },
         },
         security.empty_dir("tmp", "4Gi"),
     ]
     data = version.spec.data if version is not None else model.spec.data
     if kind is JobKind.SNAPSHOT or (kind is JobKind.CHECK and not data.pinned):
-        source = data.source
+        source = data.source.persistent_volume_claim
         mounts.append(_source_mount(source, model))
         is_collected = _is_collected(source, model, options)
         if is_collected:
@@ -128,11 +130,11 @@ def _store_mount(folder: Folder) -> Manifest:
     return mount if folder.writable else {**mount, "readOnly": True}
 
 
-def _in_store(source: DataSource, model: ModelObject) -> bool:
-    return source.claim_name == model.spec.storage.claim_name
+def _in_store(source: ClaimFolder, model: ModelObject) -> bool:
+    return source.claim_name == model.spec.storage.persistent_volume_claim.claim_name
 
 
-def _source_mount(source: DataSource, model: ModelObject) -> Manifest:
+def _source_mount(source: ClaimFolder, model: ModelObject) -> Manifest:
     """Return the mount of the raw data.
 
     A pod with two volumes of the same claim never starts (kubernetes#28502): raw data in the
@@ -144,7 +146,7 @@ def _source_mount(source: DataSource, model: ModelObject) -> Manifest:
     return {"name": "store", "mountPath": f"{DATA}/{path}", "subPath": path, "readOnly": True}
 
 
-def _is_collected(source: DataSource, model: ModelObject, options: Options) -> bool:
+def _is_collected(source: ClaimFolder, model: ModelObject, options: Options) -> bool:
     """Return whether the raw data are the files that the collector writes for the model."""
     claim, _, folder = options.collector_files.partition("/")
     if not claim or model.namespace != options.store_namespace:
@@ -153,7 +155,7 @@ def _is_collected(source: DataSource, model: ModelObject, options: Options) -> b
     return (source.claim_name, source.path) == (claim, path)
 
 
-def _mark_mount(source: DataSource, model: ModelObject) -> Manifest:
+def _mark_mount(source: ClaimFolder, model: ModelObject) -> Manifest:
     volume = "store" if _in_store(source, model) else "data"
     path = f"{source.path}/{MARKS}"
     return {"name": volume, "mountPath": f"{DATA}/{path}", "subPath": path}

@@ -227,7 +227,7 @@ def _promote(
 
 def _check_deadline(ctx: Context, out: Outcome, version: VersionObject, found: _Finding) -> None:
     record, seen, evidence = found
-    limit = datetime.timedelta(seconds=ctx.spec.analysis.deadline_seconds)
+    limit = datetime.timedelta(seconds=ctx.spec.rollout.analysis.deadline_seconds)
     own = next((each for each in evidence if each.measures), None)
     won_at = own.won_at if own is not None else None
     # A step that passed may have waited for a person for days: one bad look must not end it.
@@ -247,7 +247,7 @@ def _check_deadline(ctx: Context, out: Outcome, version: VersionObject, found: _
     else:
         message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
         message += found.numbers
-    match ctx.spec.analysis.on_deadline:
+    match ctx.spec.rollout.analysis.on_deadline:
         case OnDeadline.ROLL_BACK:
             steps.roll_back(out, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
@@ -279,4 +279,4 @@ def _report(out: Outcome, found: _Finding, suspected: str | None) -> None:
 
 
 def _least(ctx: Context) -> datetime.timedelta:
-    return datetime.timedelta(seconds=ctx.spec.analysis.step_seconds)
+    return datetime.timedelta(seconds=ctx.spec.rollout.analysis.step_seconds)

@@ -1,9 +1,9 @@
 """Breaks of the candidate only: nulls, unknown values or scores that the stable arm lacks.
 
 Drift of the input affects both arms, and no rollback ends it (see `monitoring/drift_monitor.py`);
-a break of only the candidate is its own fault. The operator acts after `drift.consecutiveWindows`
-windows in a row. After a promotion, the new champion is compared with the former one during the
-rollout.
+a break of only the candidate is its own fault. The operator acts after
+`retrain.drift.consecutiveWindows` windows in a row. After a promotion, the new champion is
+compared with the former one during the rollout.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ROLLOUTS = (Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 def watch_candidate(ctx: Context, out: Outcome, candidate: VersionObject) -> str | None:
     """Evaluate the window if it is full; return why to roll the candidate back, or None."""
     champion = ctx.champion
-    if champion is None or not ctx.spec.drift.enabled:
+    if champion is None or not ctx.spec.retrain.drift.enabled:
         return None
     key = counter_windows.break_key(candidate)
     # The reference of the steps; without requests its window would never fill.
@@ -43,7 +43,7 @@ def watch_candidate(ctx: Context, out: Outcome, candidate: VersionObject) -> str
     since = ctx.observed.baselines[key].taken_at
     of_ours, of_theirs = routing.user_shares(candidate.status.experiment, since)
     seen = drifts.evaluate_break(
-        ctx.spec.drift,
+        ctx.spec.retrain.drift,
         dataclasses.replace(ours, user_share=of_ours),
         dataclasses.replace(theirs, user_share=of_theirs),
     )
@@ -58,8 +58,8 @@ def watch_candidate(ctx: Context, out: Outcome, candidate: VersionObject) -> str
 def suspicion(ctx: Context) -> str | None:
     """Return a text if the last windows showed a break of the candidate only, else None."""
     count = ctx.status.drift.candidate_breaks_in_a_row
-    needed = ctx.spec.drift.consecutive_windows
-    if not ctx.spec.drift.enabled or count == 0:
+    needed = ctx.spec.retrain.drift.consecutive_windows
+    if not ctx.spec.retrain.drift.enabled or count == 0:
         return None
     return f"{count} of {needed} windows in a row show a break of the candidate only"
 
@@ -75,7 +75,7 @@ def watch_champion(ctx: Context, out: Outcome) -> None:
     if ours is None or before is None:
         _restart(ctx, out, key, champion.name)
         return
-    seen = drifts.evaluate_break(ctx.spec.drift, ours, before)
+    seen = drifts.evaluate_break(ctx.spec.retrain.drift, ours, before)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     counter_windows.save(ctx, out, key, [champion.name])
@@ -137,12 +137,12 @@ def on_probation(ctx: Context) -> bool:
         return False
     spec, decision = ctx.spec, champion.status.decision
     return (
-        spec.drift.enabled
+        spec.retrain.drift.enabled
         and spec.serving.keep_previous
         and decision is not None
         and decision.reason in _ROLLOUTS
         and champion.status.replaced == previous.name
-        and ctx.status.drift.windows < PROBATION * spec.drift.consecutive_windows
+        and ctx.status.drift.windows < PROBATION * spec.retrain.drift.consecutive_windows
     )
 
 
@@ -167,6 +167,6 @@ def _restart(ctx: Context, out: Outcome, key: str, *versions: str) -> None:
 
 
 def _advance(ctx: Context, out: Outcome, seen: DriftVerdict) -> bool:
-    drift = drifts.advance_break(ctx.spec.drift, ctx.status.drift, seen, ctx.now)
+    drift = drifts.advance_break(ctx.spec.retrain.drift, ctx.status.drift, seen, ctx.now)
     out.set_status(drift=drift)
-    return seen.verdict is Verdict.FAIL and drifts.broken(ctx.spec.drift, drift)
+    return seen.verdict is Verdict.FAIL and drifts.broken(ctx.spec.retrain.drift, drift)

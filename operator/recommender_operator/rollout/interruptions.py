@@ -41,13 +41,16 @@ def withdraw(ctx: Context, out: Outcome, name: str) -> bool:
 
 
 def _is_within(ctx: Context, out: Outcome, name: str) -> bool:
-    known, most = ctx.versions[name].status.interruptions, ctx.spec.analysis.max_interruptions
+    known, most = (
+        ctx.versions[name].status.interruptions,
+        ctx.spec.rollout.analysis.max_interruptions,
+    )
     if known.count <= most or ctx.champion is None:
         return True
     last = f" (the last: {known.cause})" if known.cause else ""
     message = (
-        f"interrupted {known.count} times in this rollout, analysis.maxInterruptions is {most}: "
-        f"{known.restarts} restarts of its containers{last}; its traffic was withdrawn "
+        f"interrupted {known.count} times in this rollout, rollout.analysis.maxInterruptions is "
+        f"{most}: {known.restarts} restarts of its containers{last}; its traffic was withdrawn "
         f"{known.withdrawals} times because it was not ready"
     )
     steps.close(out, name, steps.verdict_of(ctx.versions[name].status))

@@ -44,9 +44,9 @@ def smoke_test(ctx: Context, out: Outcome) -> None:
     for extension in ctx.extensions:
         fresh |= extension.start(ctx, out, version, rollout)
     out.move(version.name, VersionStage.CANARY, **fresh)
-    made = version.spec.recalibration
-    if made is not None and ctx.spec.experiment is not None:
-        message = f"{version.name} runs no experiment: its lists are those of {made.of}"
+    made = ctx.derivation(version.spec)
+    if made is not None and ctx.spec.rollout.experiment is not None:
+        message = f"{version.name} runs no experiment: its lists are those of {made.source}"
         out.info(Reason.ROLLING_OUT, message, version=version.name)
 
 

@@ -101,7 +101,7 @@ def evaluate(
         # It is out of traffic: no counters are missing, and the few requests that still reach it
         # are too few to compare with.
         stable = None
-    limits = ctx.spec.analysis
+    limits = ctx.spec.rollout.analysis
     if min_requests is not None:
         limits = limits.model_copy(update={"min_requests": min_requests})
     seen = verdicts.evaluate(limits, candidate, _compared(stable, record))

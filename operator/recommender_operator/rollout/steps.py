@@ -49,7 +49,7 @@ def verdict_of(status: ModelVersionStatus) -> str:
 
 def interval(ctx: Context) -> datetime.timedelta:
     """Return the time between two evaluations."""
-    return datetime.timedelta(seconds=ctx.spec.analysis.interval_seconds)
+    return datetime.timedelta(seconds=ctx.spec.rollout.analysis.interval_seconds)
 
 
 def begin(out: Outcome, name: str, weight: int) -> None:

@@ -102,7 +102,7 @@ def _refused_scaling(ctx: Context) -> list[tuple[Reason, str]]:
 
 
 def _refused_server(ctx: Context) -> list[tuple[Reason, str]]:
-    analysis = ctx.spec.analysis
+    analysis = ctx.spec.rollout.analysis
     if analysis.provider is not Provider.PROMETHEUS or analysis.prometheus_url is None:
         return []
     allowed = ctx.observed.platform.prometheus_urls

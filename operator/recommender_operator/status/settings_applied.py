@@ -34,7 +34,7 @@ BY_COLLECTOR = (
     "serving.impressions",
     "serving.exploration",
     "serving.holdout",
-    "experiment",
+    "rollout.experiment",
     "rollout.interleaving",
 )
 #: Settings of what served versions read in the store.
@@ -58,7 +58,11 @@ def _is_deep(spec: Spec) -> bool:
 
 
 def _has(*metrics: ExperimentMetric) -> Callable[[Spec], bool]:
-    return lambda spec: spec.experiment is None or not spec.experiment.metrics.isdisjoint(metrics)
+    def is_met(spec: Spec) -> bool:
+        plan = spec.rollout.experiment
+        return plan is None or not plan.metrics.isdisjoint(metrics)
+
+    return is_met
 
 
 def _is_gateway(spec: Spec) -> bool:
@@ -98,18 +102,19 @@ REQUIREMENTS = (
         lambda spec: bool(spec.training.export.variants),
     ),
     Requirement(
-        ("analysis.prometheusUrl",),
-        "analysis.provider Prometheus",
-        lambda spec: spec.analysis.provider is Provider.PROMETHEUS,
+        ("rollout.analysis.prometheusUrl",),
+        "rollout.analysis.provider Prometheus",
+        lambda spec: spec.rollout.analysis.provider is Provider.PROMETHEUS,
     ),
     Requirement(
-        ("experiment.slowerThanMilliseconds",),
-        "the metric SlowShare in experiment.primary or experiment.guardrails",
+        ("rollout.experiment.slowerThanMilliseconds",),
+        "the metric SlowShare in rollout.experiment.primary or rollout.experiment.guardrails",
         _has(ExperimentMetric.SLOW_SHARE),
     ),
     Requirement(
-        ("experiment.itemGroup",),
-        f"the metric {' or '.join(OF_GROUP)} in experiment.primary or experiment.guardrails",
+        ("rollout.experiment.itemGroup",),
+        f"the metric {' or '.join(OF_GROUP)} in rollout.experiment.primary or "
+        "rollout.experiment.guardrails",
         _has(*OF_GROUP),
     ),
     Requirement(

@@ -54,14 +54,15 @@ def _named(spec: RecommenderModelSpec) -> Iterator[Named]:
         yield Named("serving.diversity", limit.feature, True, "its lists are not limited by it")
     for group in spec.serving.exposure:
         yield Named("serving.exposure", group.feature, True, "its lists are not limited by it")
-    if spec.experiment is None:
+    plan = spec.rollout.experiment
+    if plan is None:
         return
-    if (group_of := spec.experiment.watched_group) is not None:
+    if (group_of := plan.watched_group) is not None:
         instead = "no item is counted in the group"
-        yield Named("experiment.itemGroup", group_of.feature, True, instead)
-    for segment in spec.experiment.segments:
+        yield Named("rollout.experiment.itemGroup", group_of.feature, True, instead)
+    for segment in plan.segments:
         instead = "all users are in the segment unknown"
-        yield Named("experiment.segments", segment.feature, False, instead)
+        yield Named("rollout.experiment.segments", segment.feature, False, instead)
 
 
 def _of_items(data: DataSpec) -> frozenset[str]:

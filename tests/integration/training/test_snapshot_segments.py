@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.api import report as operator_report
-from recommender_operator.api.spec_drift import DriftSpec
+from recommender_operator.api.spec_retrain import DriftSpec
 from recommender_training.data_checks import lake_files
 from recommender_training.data_checks.policy import Watch
 from tests import snapshot_desk
@@ -130,7 +130,7 @@ def test_a_limit_out_of_range_is_named(desk: Desk) -> None:
     add_days(desk, 0, 1)
     code, said = desk.read("snapshot", "--drift", '{"alpha": 2}')
     assert code != 0
-    assert (said["reason"], "drift.alpha" in said["message"]) == ("InvalidConfig", True)
+    assert (said["reason"], "retrain.drift.alpha" in said["message"]) == ("InvalidConfig", True)
 
 
 def test_the_limits_have_the_defaults_of_the_resource() -> None:

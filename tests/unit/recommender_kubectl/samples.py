@@ -8,6 +8,7 @@ from typing import Any
 
 from recommender_kubectl import fields
 from recommender_kubectl.objects import Model, Version
+from tests.sources import SOURCE, source
 
 Json = dict[str, Any]
 NOW = datetime.datetime(2026, 11, 27, 12, 0, 0, tzinfo=datetime.UTC)
@@ -120,14 +121,15 @@ MODEL: Json = {
         "name": "movies", "namespace": "team-a", "resourceVersion": "4711", "generation": 3,
     },
     "spec": {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
         "rollout": {
             "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}],
             "promotion": "Auto",
-        },
-        "analysis": {
-            "stepSeconds": 300, "minRequests": 500, "deadlineSeconds": 1800, "onDeadline": "Hold",
+            "analysis": {
+                "stepSeconds": 300, "minRequests": 500, "deadlineSeconds": 1800,
+                "onDeadline": "Hold",
+            },
         },
     },
     "status": {
@@ -153,7 +155,7 @@ def version(name: str, minutes: float, **status: Any) -> Json:
         "metadata": {"name": name, "namespace": "team-a", "creationTimestamp": at(minutes)},
         "spec": {
             "model": "movies", "specHash": "0" * 16, "trigger": "Spec",
-            "data": {"source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"}},
+            "data": {"source": source(path="ml-100k")},
             "training": {"algorithm": "DeepRanker", "hyperparameters": {"epochs": 10}},
         },
         "status": {

@@ -72,7 +72,7 @@ def test_an_experiment_as_json_has_all_numbers() -> None:
     ("verdict", "word"),
     [
         ("", "once the route assigns them"),
-        ("KeepRunning", "within 7 to 28 days; then analysis.onDeadline applies"),
+        ("KeepRunning", "within 7 to 28 days; then rollout.analysis.onDeadline applies"),
         ("Promote", "remaining steps"),
         ("Futile", "rolled back"),
         ("Blocked", "`kubectl recommender abort movies`"),
@@ -104,7 +104,7 @@ def test_an_ended_version_has_its_last_numbers_and_nothing_follows() -> None:
 
 @pytest.mark.parametrize("name", [None, CHAMPION])
 def test_without_an_experiment_the_field_that_starts_one_is_named(name: str | None) -> None:
-    with pytest.raises(why.NoVersionError, match=r"spec\.experiment starts one"):
+    with pytest.raises(why.NoVersionError, match=r"spec\.rollout\.experiment starts one"):
         experiment.of_version(samples.read_model(), samples.read_versions(), name)
 
 

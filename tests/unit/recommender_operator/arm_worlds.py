@@ -46,7 +46,7 @@ def planned(world: World, **plan: Any) -> dict[str, Any]:
 def waiting(world: World | None = None, **plan: Any) -> World:
     """A world whose first step waits for the further version that has no service yet."""
     world = world or champions()
-    world.edit(experiment=planned(world, **plan), training={"seed": 2})
+    world.edit(rollout={"experiment": planned(world, **plan)}, training={"seed": 2})
     cold = name_of(world, FORMER[0])
     until(world, lambda: cold in world.services)
     world.services[cold].ctx(ready=False)
@@ -56,7 +56,7 @@ def waiting(world: World | None = None, **plan: Any) -> World:
 def started(world: World | None = None, **plan: Any) -> World:
     """A world in the first step, at 10 %."""
     world = world or champions()
-    world.edit(experiment=planned(world, **plan), training={"seed": 2})
+    world.edit(rollout={"experiment": planned(world, **plan)}, training={"seed": 2})
     until(world, lambda: bool(world.steps))
     return world
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recommender_operator.api.version import FreshChampion
 from recommender_operator.resources import baseline_deployment_names
-from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.simulation.cluster import changed, spec
 from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
@@ -13,14 +13,14 @@ FRESH = {"freshChampion": True}
 
 def beside(**sections: object) -> World:
     """A world whose second version has its first share, beside a fresh champion."""
-    world = in_canary(**{"rollout": FRESH} | sections)
+    world = in_canary(**changed({"rollout": FRESH}, sections))
     assert world.routing.fresh == deployment(world)
     return world
 
 
 def waiting(**sections: object) -> World:
     """A world whose second version waits for a fresh champion that has no ready pod."""
-    world = World(spec=spec(**{"rollout": FRESH} | sections))
+    world = World(spec=spec(**changed({"rollout": FRESH}, sections)))
     world.settle()
     world.seed(2)
     for _ in range(30):

@@ -11,7 +11,7 @@ from unittest import mock
 
 from recommender_operator.analysis.counter_window import WindowStats
 from recommender_operator.analysis.step_verdict import Verdict
-from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.simulation.cluster import changed, spec
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import World
 
@@ -21,7 +21,7 @@ DRIFT = {"windowSessions": 20, "consecutiveWindows": 3, "cooldownSeconds": 3600}
 def serving(*seeds: int, **sections: object) -> tuple[World, Oracle]:
     """A world that has promoted the seeds in turn, and an oracle without a verdict."""
     oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
-    world = World(spec=spec(drift=DRIFT, **sections))
+    world = World(spec=spec(**changed({"retrain": {"drift": DRIFT}}, sections)))
     with oracle.speaks():
         for seed in seeds or (17,):
             if world.spec.training.seed != seed:
@@ -54,7 +54,9 @@ def canary(world: World, oracle: Oracle, seed: int = 2) -> str:
 
 
 def live(window: int) -> World:
-    world = World(spec=spec(drift={"windowSessions": window, "consecutiveWindows": 3}))
+    world = World(
+        spec=spec(retrain={"drift": {"windowSessions": window, "consecutiveWindows": 3}})
+    )
     world.settle_served()
     return world
 

@@ -16,6 +16,7 @@ from recommender_operator.experiments.plan import Phase, Plan
 from recommender_operator.experiments.segment_effects import Interaction, Report, Segment
 from recommender_operator.resources import assignment_header
 from recommender_operator.resources.assignment_header import Assignment
+from tests.unit.recommender_operator.simulation.cluster import changed
 from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
@@ -75,8 +76,8 @@ class Judge:
 
 def started(**sections: Any) -> World:
     """A world in the first step of a rollout with an experiment, at 10 %."""
-    given: dict[str, Any] = {"serving": {"impressions": 1}, "experiment": PLAN}
-    return in_canary(**(given | sections))
+    given: dict[str, Any] = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
+    return in_canary(**changed(given, sections))
 
 
 def measuring(**sections: Any) -> World:

@@ -6,7 +6,7 @@ from typing import Any
 
 from recommender_operator.api.version_interleaving import InterleavingStatus
 from tests.unit.recommender_operator.experiment_worlds import until
-from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.simulation.cluster import changed, spec
 from tests.unit.recommender_operator.world import World
 
 HOUR = 3600.0
@@ -26,7 +26,7 @@ def record(world: World, seed: int = 2) -> InterleavingStatus:
 def before(**sections: Any) -> World:
     """A world whose second version is about to be rolled out."""
     given: dict[str, Any] = {"rollout": ROLLOUT, "serving": SERVING}
-    world = World(spec=spec(**(given | sections)))
+    world = World(spec=spec(**changed(given, sections)))
     world.settle()
     world.seed(2)
     return world

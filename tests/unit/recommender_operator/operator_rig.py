@@ -11,7 +11,7 @@ from recommender_operator.adapters.objects.baseline_store import BaselineStore
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.adapters.objects.volume_claims import ClaimReader
 from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.knative.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.route_hosts import HostReader
 from recommender_operator.adapters.traffic.traffic_port import Traffic
 from recommender_operator.controller.kube import Kube

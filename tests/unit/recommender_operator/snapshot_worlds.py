@@ -6,11 +6,12 @@ import datetime
 
 from recommender_operator import actions as a
 from recommender_operator.observed import JobKind, JobState
+from tests import sources
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
-SOURCE = {"source": {"claimName": "raw", "format": "MovieLens100K"}}
+SOURCE = {"source": sources.SOURCE}
 VERSION = "i3.u1.t0-0123456789abcdef"
 
 

@@ -89,10 +89,13 @@ def _spec(
     if autoscaling:
         serving |= {"replicas": 1, "autoscaling": autoscaling}
     return {
-        "rollout": {"traffic": mode, **(rollout or {})},
-        "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
-        "drift": {"enabled": False},
-        **({"experiment": experiment} if experiment else {}),
+        "rollout": {
+            "traffic": mode,
+            "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
+            **({"experiment": experiment} if experiment else {}),
+            **(rollout or {}),
+        },
+        "retrain": {"drift": {"enabled": False}},
         **({"serving": serving} if serving else {}),
     }
 

@@ -231,7 +231,9 @@ def test_one_of_earlier_settings_is_written_again() -> None:
 def test_in_an_experiment_both_deployments_of_the_champion_pass_its_users_on() -> None:
     plan = PLAN | {"weight": 40}
     steps = [{"weight": 10}, {"weight": 100}]
-    world = beside(experiment=plan, serving={"impressions": 1}, rollout=FRESH | {"steps": steps})
+    world = beside(
+        serving={"impressions": 1}, rollout=FRESH | {"steps": steps} | {"experiment": plan}
+    )
     assert world.routing.experiment
     assert world.routing.fresh_weight == 11, "a ninth of what both get, of which a tenth passes"
     assert world.status.fresh_champion_weight == 10
@@ -245,7 +247,7 @@ def test_in_an_experiment_both_deployments_of_the_champion_pass_its_users_on() -
 
 
 def test_breaks_compare_the_candidate_with_it_and_later_with_all_of_the_former_champion() -> None:
-    world = beside(drift=DRIFT | {"windowSessions": 1_000_000})
+    world = beside(retrain={"drift": DRIFT | {"windowSessions": 1_000_000}})
     world.reconcile()
     (window,) = [b for key, b in world.baselines.items() if key.startswith("break/")]
     assert set(window.samples) == {candidate(world), deployment(world)}
@@ -278,7 +280,7 @@ def test_the_first_write_of_a_look_that_loses_it_gives_the_candidate_no_more() -
 
 
 def test_in_the_shadow_phase_it_waits_and_loses_nothing() -> None:
-    world = in_canary(rollout=FRESH | {"shadow": {}}, analysis={"maxInterruptions": 0})
+    world = in_canary(rollout=FRESH | {"shadow": {}} | {"analysis": {"maxInterruptions": 0}})
     world.services[deployment(world)].ctx(ready=False)
     world.watch(30)
     assert world.weight == 0

@@ -55,14 +55,14 @@ def test_while_it_is_away_a_candidate_that_breaks_a_limit_is_still_rolled_back()
 
 def test_one_that_fails_again_and_again_is_given_up() -> None:
     steps = [{"weight": w} for w in (10, 20, 40, 100)]
-    world = beside(analysis={"maxInterruptions": 1}, rollout=FRESH | {"steps": steps})
+    world = beside(rollout=FRESH | {"steps": steps} | {"analysis": {"maxInterruptions": 1}})
     for _ in range(2):
         while world.routing.fresh != deployment(world):
             world.watch(5)
         world.services[deployment(world)].ctx(ready=False)
         world.watch(5)
         world.services[deployment(world)].ctx(ready=True)
-    assert "it failed 2 times, analysis.maxInterruptions is 1" in record(world).given_up
+    assert "it failed 2 times, rollout.analysis.maxInterruptions is 1" in record(world).given_up
     assert world.routing == PLAIN
     assert world.weight == 20
     world.settle()
@@ -91,7 +91,9 @@ def test_if_it_dies_the_step_begins_again_with_the_champions_other_pods(weight: 
 
 @pytest.mark.parametrize("weight", [10, 80])
 def test_a_cause_that_all_share_while_it_is_away_is_not_the_candidates(weight: int) -> None:
-    world = beside(rollout=FRESH | {"steps": [{"weight": weight}, {"weight": 100}]}, analysis=LONG)
+    world = beside(
+        rollout=FRESH | {"steps": [{"weight": weight}, {"weight": 100}]} | {"analysis": LONG}
+    )
     world.watch(100)
     world.services[deployment(world)].ctx(ready=False)
     world.reconcile()
@@ -113,7 +115,7 @@ def test_one_that_is_not_ready_at_the_next_step_is_left_out_of_it() -> None:
 
 
 def test_one_that_stays_away_in_a_long_step_is_given_up_and_the_window_goes_on() -> None:
-    world = beside(analysis=LONG, serving={"readyDeadlineSeconds": 60})
+    world = beside(rollout={"analysis": LONG}, serving={"readyDeadlineSeconds": 60})
     world.services[deployment(world)].ctx(ready=False)
     world.watch(30)
     began = window(world).taken_at
@@ -124,7 +126,7 @@ def test_one_that_stays_away_in_a_long_step_is_given_up_and_the_window_goes_on()
 
 
 def test_one_with_only_some_of_its_pods_loses_its_share_after_the_grace_of_a_candidate() -> None:
-    world = beside(analysis=LONG)
+    world = beside(rollout={"analysis": LONG})
     world.services[deployment(world)].ready = False  # one pod is left
     grace = readiness.GRACE.total_seconds()
     world.watch(grace)
@@ -137,7 +139,7 @@ def test_one_with_only_some_of_its_pods_loses_its_share_after_the_grace_of_a_can
 
 
 def test_one_that_is_whole_again_within_the_grace_loses_nothing() -> None:
-    world = beside(analysis=LONG)
+    world = beside(rollout={"analysis": LONG})
     for _ in range(5):
         world.services[deployment(world)].ready = False
         world.watch(20)
@@ -148,7 +150,7 @@ def test_one_that_is_whole_again_within_the_grace_loses_nothing() -> None:
 
 
 def test_one_whose_counters_stay_unread_loses_its_share_before_the_deadline_of_the_step() -> None:
-    world = beside(analysis={"deadlineSeconds": 300, "stepSeconds": 100})
+    world = beside(rollout={"analysis": {"deadlineSeconds": 300, "stepSeconds": 100}})
     world.mute.add(deployment(world))
     world.watch(baseline_deployment.UNREAD.total_seconds())
     assert world.routing.fresh == deployment(world)
@@ -161,7 +163,9 @@ def test_one_whose_counters_stay_unread_loses_its_share_before_the_deadline_of_t
 
 def test_the_deadline_of_a_step_begins_again_with_its_window() -> None:
     limits = {"deadlineSeconds": 60, "intervalSeconds": 5, "stepSeconds": 20}
-    world = beside(analysis=limits | {"minRequests": 100_000, "onDeadline": "RollBack"})
+    world = beside(
+        rollout={"analysis": limits | {"minRequests": 100_000, "onDeadline": "RollBack"}}
+    )
     world.watch(45)
     world.services[deployment(world)].ctx(ready=False)
     world.watch(50)
@@ -175,7 +179,7 @@ def test_the_deadline_of_a_step_begins_again_with_its_window() -> None:
 def test_one_whose_counters_are_too_many_for_a_window_is_given_up(
     kind: str, is_kept: bool
 ) -> None:
-    world = beside(analysis=LONG)
+    world = beside(rollout={"analysis": LONG})
     (key,) = [key for key in world.baselines if key.startswith(kind)]
     samples = world.baselines[key].samples if is_kept else {}
     world.baselines[key] = dataclasses.replace(
@@ -209,7 +213,9 @@ def test_while_its_account_is_not_allowed_no_waiting_ends() -> None:
 
 
 def test_while_it_is_away_breaks_compare_the_candidate_with_the_other_pods() -> None:
-    world = beside(drift=DRIFT | {"windowSessions": 1_000_000}, analysis=LONG)
+    world = beside(
+        retrain={"drift": DRIFT | {"windowSessions": 1_000_000}}, rollout={"analysis": LONG}
+    )
     world.reconcile()
     assert deployment(world) in window(world, "break/").samples
     world.edit(paused=True)
@@ -220,7 +226,7 @@ def test_while_it_is_away_breaks_compare_the_candidate_with_the_other_pods() -> 
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_one_that_restarted_does_not_void_what_the_former_champion_served(restarts: bool) -> None:
-    world = beside(drift=DRIFT | {"windowSessions": 1_000_000})
+    world = beside(retrain={"drift": DRIFT | {"windowSessions": 1_000_000}})
     former, name = world.stable(), deployment(world)
     world.watch(10)
     if restarts:

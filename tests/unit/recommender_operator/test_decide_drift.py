@@ -103,7 +103,7 @@ def test_a_second_reaction_waits_for_the_cooldown() -> None:
 
 
 @pytest.mark.parametrize(
-    "edit", [{"paused": True}, {"drift": {**DRIFT, "enabled": False}}, {"pin": True}]
+    "edit", [{"paused": True}, {"retrain": {"drift": {**DRIFT, "enabled": False}}}, {"pin": True}]
 )
 def test_a_cooldown_keeps_its_time_while_paused_pinned_or_disabled(edit: dict[str, Any]) -> None:
     world, oracle = serving()
@@ -220,8 +220,10 @@ def test_unchanged_users_are_not_drift() -> None:
 def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retraining() -> None:
     world = live(500)
     world.edit(
-        rollout={"steps": [{"weight": 50}, {"weight": 100}]},
-        analysis={"stepSeconds": 300, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        rollout={
+            "steps": [{"weight": 50}, {"weight": 100}],
+            "analysis": {"stepSeconds": 300, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        },
     )
     world.mix = OLDER
     world.seed(2)

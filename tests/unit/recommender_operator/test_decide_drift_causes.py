@@ -43,7 +43,7 @@ def labelled(world: World, after: Shop, windows: int = 3) -> None:
 
 def _serving(**drift: object) -> tuple[World, Oracle]:
     world, oracle = serving()
-    world.edit(drift=DRIFT | drift)
+    world.edit(retrain={"drift": DRIFT | drift})
     settle(world, oracle)
     return world, oracle
 

@@ -224,7 +224,7 @@ def test_what_cannot_be_computed_is_an_error_and_errors_still_roll_back(
 
 def test_a_plan_that_the_statistics_refuse_is_an_error_and_stops_nothing_else() -> None:
     primary = {"metric": "ClickThroughRate", "smallestEffect": 5}
-    world = started(experiment=PLAN | {"primary": [primary]})
+    world = started(rollout={"experiment": PLAN | {"primary": [primary]}})
     world.watch(10)
     assert "effects from 0.001 to below 1" in world.message("AnalysisPassed")
     assert experiment(world).verdict == "Error"

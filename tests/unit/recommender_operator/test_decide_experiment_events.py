@@ -31,11 +31,13 @@ from tests.unit.recommender_operator.world import World
 
 def third_rollout() -> World:
     """A world that measures its third version: a standby is there."""
-    world = World(spec=spec(serving={"impressions": 1}, experiment=PLAN, training={"seed": 3}))
+    world = World(
+        spec=spec(serving={"impressions": 1}, rollout={"experiment": PLAN}, training={"seed": 3})
+    )
     world.settle()
-    world.edit(experiment=None, training={"seed": 4})
+    world.edit(rollout={"experiment": None}, training={"seed": 4})
     world.settle()
-    world.edit(experiment=PLAN, training={"seed": 2})
+    world.edit(rollout={"experiment": PLAN}, training={"seed": 2})
     until(world, lambda: world.weight == 50 and world.steps[-1].ended_at is None)
     return world
 
@@ -203,7 +205,7 @@ def test_an_operator_that_crashes_after_every_write_reaches_the_same_end(
     def play(*, mortal: bool) -> dict[str, object]:
         judge = Judge()
         monkeypatch.setattr(statistics, "decide", judge)
-        world = World(spec=spec(serving={"impressions": 1}, experiment=PLAN))
+        world = World(spec=spec(serving={"impressions": 1}, rollout={"experiment": PLAN}))
         world.mortal = mortal
         world.settle(600)
         world.seed(2)
@@ -261,7 +263,7 @@ def test_a_route_that_somebody_changed_is_written_again(judge: Judge) -> None:
 
 def test_a_rollout_without_an_experiment_that_an_earlier_release_began_goes_on() -> None:
     world = in_canary(serving={"impressions": 1})
-    world.edit(experiment=PLAN)
+    world.edit(rollout={"experiment": PLAN})
     world.route_outdated = True
     world.settle()
     assert world.second_stage == "Promoted"

@@ -71,7 +71,7 @@ def test_the_features_that_divide_the_users_are_in_the_header_and_in_the_plan(
     judge: Judge,
 ) -> None:
     divided = [{"feature": "device", "largestLoss": 0.1}, {"feature": "age"}]
-    world = measuring(experiment=PLAN | {"segments": divided})
+    world = measuring(rollout={"experiment": PLAN | {"segments": divided}})
     found = users(world)
     assert found is not None
     assert found.segments == ("device", "age")
@@ -97,7 +97,9 @@ def test_the_header_asks_for_what_the_metrics_of_the_plan_need(
 ) -> None:
     limit = {"primary": "smallestEffect", "guardrails": "largestLoss"}[section]
     metrics = {section: [{"metric": metric, limit: 0.5}]}
-    world = measuring(experiment=PLAN | GENRES | metrics | {"slowerThanMilliseconds": 80})
+    world = measuring(
+        rollout={"experiment": PLAN | GENRES | metrics | {"slowerThanMilliseconds": 80}}
+    )
     found = users(world)
     assert found is not None
     assert (found.slower_than, found.group) == (slower_than, group)
@@ -142,8 +144,8 @@ def test_where_the_plan_has_no_segments_they_are_the_features_that_declare_this_
     fairness alone.
     """
     mapping = {"interactions": EVENTS, "users": CUSTOMERS}
-    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
-    world = measuring(experiment=PLAN | named, data={"source": source})
+    source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": mapping}
+    world = measuring(rollout={"experiment": PLAN | named}, data={"source": source})
     assert judge.asked[-1][0].segments == expected
     found = users(world)
     assert found is not None
@@ -278,7 +280,7 @@ def test_a_won_experiment_waits_for_the_analysis_until_its_deadline(
     judge: Judge, policy: str, stage: str, reason: str
 ) -> None:
     short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
-    world = measuring(analysis=short | {"onDeadline": policy})
+    world = measuring(rollout={"analysis": short | {"onDeadline": policy}})
     world.watch(400)
     judge.kind = Kind.PROMOTE
     world.mute.add(candidate(world))
@@ -301,7 +303,9 @@ def test_a_won_experiment_that_waits_for_a_person_survives_looks_without_counter
     judge: Judge,
 ) -> None:
     short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
-    world = measuring(analysis=short | {"onDeadline": "RollBack"}, rollout={"promotion": "Manual"})
+    world = measuring(
+        rollout={"promotion": "Manual", "analysis": short | {"onDeadline": "RollBack"}}
+    )
     judge.kind = Kind.PROMOTE
     until(world, lambda: world.condition("AnalysisPassed")[1] == "AwaitingPromotion")
     world.watch(1000)
@@ -339,7 +343,7 @@ def test_without_a_verdict_at_max_days_the_policy_decides(
     judge: Judge, kind: Kind, policy: str, stage: str, reason: str
 ) -> None:
     short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
-    world = measuring(analysis=short | {"onDeadline": policy})
+    world = measuring(rollout={"analysis": short | {"onDeadline": policy}})
     judge.kind = kind
     world.watch(0.02 * 86400 + 60, every=30)
     assert world.second_stage == stage
@@ -352,7 +356,7 @@ def test_without_a_verdict_at_max_days_the_policy_decides(
 
 def test_the_deadline_of_the_analysis_does_not_end_an_experiment(judge: Judge) -> None:
     short = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 60}
-    world = measuring(analysis=short | {"onDeadline": "RollBack"})
+    world = measuring(rollout={"analysis": short | {"onDeadline": "RollBack"}})
     world.requests_per_second = 0
     world.watch(400)
     assert world.second_stage == "Canary"
@@ -360,7 +364,7 @@ def test_the_deadline_of_the_analysis_does_not_end_an_experiment(judge: Judge) -
 
 
 def test_observe_reports_and_decides_nothing(judge: Judge) -> None:
-    world = measuring(experiment=PLAN | {"mode": "Observe"})
+    world = measuring(rollout={"experiment": PLAN | {"mode": "Observe"}})
     for kind in (Kind.PROMOTE, Kind.ROLL_BACK):
         judge.kind = kind
         world.watch(0.03 * 86400, every=30)
@@ -384,7 +388,7 @@ def test_the_first_version_has_no_experiment_because_there_is_nothing_to_compare
 def test_a_change_of_the_plan_applies_to_the_next_rollout(judge: Judge) -> None:
     world = measuring()
     before = experiment(world)
-    world.edit(experiment=PLAN | {"alpha": 0.2, "weight": 30})
+    world.edit(rollout={"experiment": PLAN | {"alpha": 0.2, "weight": 30}})
     world.watch(60)
     assert experiment(world).plan == before.plan
     assert experiment(world).id == before.id

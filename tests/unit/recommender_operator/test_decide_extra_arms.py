@@ -98,7 +98,7 @@ def test_what_cannot_be_compared_is_left_out_with_the_reason(
     world.edit(training={"seed": 2})
     until(world, lambda: bool(world.unfinished()))
     version = "movies-00000000" if seed is None else name_of(world, seed)
-    world.edit(experiment=planned(world, arms=[{"version": version}]))
+    world.edit(rollout={"experiment": planned(world, arms=[{"version": version}])})
     until(world, lambda: bool(world.steps))
     (only,) = experiment(world).arms
     assert why in only.withdrawn
@@ -112,7 +112,8 @@ def test_one_that_did_not_pass_its_gates_is_left_out(judge: Judge) -> None:
     world.seed(5)
     world.settle()
     world.edit(
-        experiment=planned(world, arms=[{"version": name_of(world, 5)}]), training={"seed": 2}
+        rollout={"experiment": planned(world, arms=[{"version": name_of(world, 5)}])},
+        training={"seed": 2},
     )
     until(world, lambda: bool(world.steps))
     assert "Rejected" in arm(world, 5).withdrawn
@@ -223,7 +224,7 @@ def test_a_standby_that_is_one_of_them_answers_and_the_other_keeps_its_users(
 def test_history_keeps_what_the_spec_compares(judge: Judge) -> None:
     world = champions(history={"limit": 1})
     cold = name_of(world, COLD)
-    world.edit(experiment=planned(world, arms=[{"version": cold}]))
+    world.edit(rollout={"experiment": planned(world, arms=[{"version": cold}])})
     for seed in (6, 7, 8):
         world.metrics[seed] = {"auc": 0.5}
         world.seed(seed)
@@ -271,7 +272,7 @@ def test_what_users_do_withdraws_a_worse_version_and_promotes_a_better_candidate
     world.users.per_hour = 10**6
     world.users.clicks[name_of(world, COLD)] = 0.1
     limits = [{"metric": "ClickThroughRate", "largestLoss": 0.1}]
-    world.edit(experiment=planned(world, guardrails=limits), training={"seed": 2})
+    world.edit(rollout={"experiment": planned(world, guardrails=limits)}, training={"seed": 2})
     until(world, lambda: bool(world.unfinished()))
     world.users.clicks[world.unfinished()[0]] = 0.3
     world.settle(looks=400)

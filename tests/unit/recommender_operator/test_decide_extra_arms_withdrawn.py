@@ -172,7 +172,7 @@ def test_numbers_of_a_withdrawn_one_change_nothing(judge: Judge) -> None:
 
 def test_one_that_its_users_rolled_back_can_be_compared_again(judge: Judge) -> None:
     world = champions()
-    world.edit(experiment=PLAN, training={"seed": 5})
+    world.edit(rollout={"experiment": PLAN}, training={"seed": 5})
     judge.kind = Kind.ROLL_BACK
     until(world, lambda: world.stages().get(5) == "RolledBack")
     world.settle()

@@ -130,7 +130,7 @@ def test_without_the_monitor_nothing_is_frozen_and_no_count_is_left(pipeline: Pi
     reacted_at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     drift = world.status.drift.model_copy(update={"reacted_at": reacted_at})
     world.status = world.status.model_copy(update={"drift": drift})
-    world.edit(drift=DRIFT | {"enabled": False}, retrain={"afterSnapshots": 1})
+    world.edit(retrain={"afterSnapshots": 1, "drift": DRIFT | {"enabled": False}})
     look(world, oracle, 1)
     drift = world.status.drift
     assert (drift.breaches_in_a_row, drift.cause, drift.began) == (0, "", 0)

@@ -21,7 +21,7 @@ from tests.unit.recommender_operator.experiment_worlds import PLAN
 from tests.unit.recommender_operator.simulation.counters import Mix
 
 #: An experiment splits the users.
-SPLIT = {"serving": {"impressions": 1}, "experiment": PLAN}
+SPLIT = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
 
 
 def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> None:
@@ -124,8 +124,10 @@ def test_a_candidate_that_loses_a_feature_is_rolled_back_and_nothing_is_retraine
 def test_a_candidate_that_loses_a_little_is_rolled_back_after_three_windows() -> None:
     world = live(500)
     world.edit(
-        rollout={"steps": [{"weight": 50}, {"weight": 100}]},
-        analysis={"stepSeconds": 600, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        rollout={
+            "steps": [{"weight": 50}, {"weight": 100}],
+            "analysis": {"stepSeconds": 600, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        },
     )
     world.broken_mix[2] = LESS_GENDER
     world.seed(2)

@@ -144,7 +144,7 @@ def test_copies_come_first_and_mixed_lists_after_them() -> None:
 
 
 def test_an_experiment_begins_when_the_mixed_lists_have_ended() -> None:
-    world = mixing(experiment=PLAN)
+    world = mixing(rollout={"experiment": PLAN})
     assert world.routing.experiment == ""
     world.users.prefers = 0.7
     until(world, lambda: bool(world.steps), 1000)
@@ -238,7 +238,7 @@ def test_the_first_version_has_no_mixed_lists() -> None:
 
 
 def test_numbers_are_new_at_first_and_then_written_once_a_minute() -> None:
-    world = mixing(analysis={"intervalSeconds": 5})
+    world = mixing(rollout={"analysis": {"intervalSeconds": 5}})
     seen: list[datetime.datetime] = []
     for _ in range(180):
         world.reconcile()

@@ -50,7 +50,7 @@ def test_a_candidate_that_crashes_again_and_again_is_rolled_back_with_the_number
 
 @pytest.mark.parametrize("most", [0, 1])
 def test_the_spec_limits_the_number_of_interruptions(most: int) -> None:
-    world = in_canary(analysis={"maxInterruptions": most, "stepSeconds": 600})
+    world = in_canary(rollout={"analysis": {"maxInterruptions": most, "stepSeconds": 600}})
     candidate = candidate_of(world)
     for _ in range(most):
         world.services[candidate].crash()
@@ -110,7 +110,7 @@ def test_a_restart_of_the_operator_counts_no_crash_twice() -> None:
 
 @pytest.mark.parametrize("arm", ["candidate", "stable"])
 def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
-    world = in_canary(analysis={"stepSeconds": 30, "minRequests": 10})
+    world = in_canary(rollout={"analysis": {"stepSeconds": 30, "minRequests": 10}})
     candidate = candidate_of(world)
     name = candidate if arm == "candidate" else world.stable()
     look(world, 5)
@@ -129,7 +129,7 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
 
 def test_a_ready_pod_that_does_not_answer_holds_a_pass_back_until_it_does() -> None:
     """It may have crashed a moment ago, before its readiness tells."""
-    world = in_canary(analysis={"stepSeconds": 30, "minRequests": 10})
+    world = in_canary(rollout={"analysis": {"stepSeconds": 30, "minRequests": 10}})
     candidate = candidate_of(world)
     world.others[candidate] = True
     look(world, 2)
@@ -146,7 +146,7 @@ def test_a_ready_pod_that_does_not_answer_holds_a_pass_back_until_it_does() -> N
 
 
 def test_a_pod_that_did_not_answer_at_the_start_costs_one_more_window() -> None:
-    world = in_canary(analysis={"stepSeconds": 30, "minRequests": 10})
+    world = in_canary(rollout={"analysis": {"stepSeconds": 30, "minRequests": 10}})
     candidate = candidate_of(world)
     world.others[candidate] = False
     world.baselines.clear()
@@ -161,7 +161,9 @@ def test_a_pod_that_did_not_answer_at_the_start_costs_one_more_window() -> None:
 
 
 def test_a_pod_that_never_answers_is_held_at_the_deadline_and_is_no_failure() -> None:
-    world = in_canary(analysis={"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5})
+    world = in_canary(
+        rollout={"analysis": {"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5}}
+    )
     candidate = candidate_of(world)
     world.others[candidate] = False
     look(world, 40)
@@ -177,7 +179,9 @@ def test_a_pod_of_the_stable_version_that_does_not_answer_holds_nothing_back() -
 
 
 def test_lost_counters_of_the_stable_version_do_not_fail_the_candidate() -> None:
-    world = in_canary(analysis={"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5})
+    world = in_canary(
+        rollout={"analysis": {"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5}}
+    )
     candidate = candidate_of(world)
     for _ in range(40):
         world.services[world.stable()].crash()
@@ -202,7 +206,7 @@ def test_a_bad_candidate_fails_even_if_its_counters_were_lost() -> None:
 
 
 def test_a_new_attempt_counts_from_zero() -> None:
-    world = in_canary(analysis={"maxInterruptions": 0})
+    world = in_canary(rollout={"analysis": {"maxInterruptions": 0}})
     world.services[candidate_of(world)].crash()
     look(world)
     assert world.second_stage == "RolledBack"
@@ -212,7 +216,7 @@ def test_a_new_attempt_counts_from_zero() -> None:
 
 
 def test_a_new_pod_without_restarts_does_not_reduce_the_count() -> None:
-    world = in_canary(analysis={"maxInterruptions": 2, "stepSeconds": 600})
+    world = in_canary(rollout={"analysis": {"maxInterruptions": 2, "stepSeconds": 600}})
     service = world.services[candidate_of(world)]
     for _ in range(2):
         service.crash()

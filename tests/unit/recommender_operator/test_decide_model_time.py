@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.actions import Decision
 from recommender_operator.observed import JobKind
-from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, changed, spec
 from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
@@ -137,8 +137,12 @@ def lived(
     life: Life, jumps: dict[int, datetime.timedelta] | None = None, **sections: object
 ) -> Witness:
     policy = {**ANALYSIS, "onDeadline": "RollBack"}
-    usual = {"analysis": policy, "serving": {"readyDeadlineSeconds": 60}}
-    requested = spec(**{**usual, "retrain": {"lockAfterRollbacks": 1}, **sections})
+    usual = {
+        "rollout": {"analysis": policy},
+        "serving": {"readyDeadlineSeconds": 60},
+        "retrain": {"lockAfterRollbacks": 1},
+    }
+    requested = spec(**changed(usual, sections))
     world = Witness(spec=requested, jumps=jumps or {})
     life(world)
     return world
@@ -185,7 +189,7 @@ def test_clocks_that_jump_back_and_forth_do_not_change_the_result(
 @pytest.mark.parametrize("jump", JUMPS, ids=["forward", "back"])
 def test_a_step_is_watched_for_its_time_whatever_the_clock_does(jump: datetime.timedelta) -> None:
     analysis = {"stepSeconds": 120, "intervalSeconds": 5, "minRequests": 10}
-    world = World(spec=spec(analysis=analysis))
+    world = World(spec=spec(rollout={"analysis": analysis}))
     world.settle()
     world.seed(2)
     while not world.route.get(world.status.candidate or ""):

@@ -111,11 +111,11 @@ LIVES = {
     "deletion": Lived(deleted, {"deletionPolicy": "Delete"}, ""),
     "cooldown": Lived(
         drifts_again_after_the_cooldown,
-        {"drift": {**DRIFT, "cooldownSeconds": COOLDOWN}},
+        {"retrain": {"drift": {**DRIFT, "cooldownSeconds": COOLDOWN}}},
         "RetrainStarted",
     ),
-    "labels": Lived(a_drift_of_the_labels, {"drift": DRIFT}, "RetrainStarted"),
-    "recalibration": Lived(a_recalibration, {"drift": DRIFT}, "RecalibrationStarted"),
+    "labels": Lived(a_drift_of_the_labels, {"retrain": {"drift": DRIFT}}, "RetrainStarted"),
+    "recalibration": Lived(a_recalibration, {"retrain": {"drift": DRIFT}}, "RecalibrationStarted"),
 }
 
 

@@ -16,22 +16,22 @@ from tests.unit.recommender_operator.world import World
 WAIT = 300.0
 SNAPSHOTS = {**SOURCE, "snapshots": {"every": "Hourly", "keep": 7}}
 LIVES: dict[str, dict[str, Any]] = {
-    "without drift monitoring": {"drift": {"enabled": False}},
+    "without drift monitoring": {"retrain": {"drift": {"enabled": False}}},
     # Without a previous version, which the champion would be compared with.
     "while a drift window fills": {
-        "drift": {"enabled": True, "windowSessions": 1_000_000},
+        "retrain": {"drift": {"enabled": True, "windowSessions": 1_000_000}},
         "serving": {"keepPrevious": False},
     },
-    "with snapshots": {"drift": {"enabled": False}, "data": SNAPSHOTS},
+    "with snapshots": {"retrain": {"drift": {"enabled": False}}, "data": SNAPSHOTS},
     "without the previous version": {
-        "drift": {"enabled": False},
+        "retrain": {"drift": {"enabled": False}},
         "serving": {"keepPrevious": False},
     },
     "with a holdout": {
-        "drift": {"enabled": False},
+        "retrain": {"drift": {"enabled": False}},
         "serving": {"impressions": 1, "holdout": {"percent": 5}},
     },
-    "paused": {"drift": {"enabled": False}, "paused": True},
+    "paused": {"retrain": {"drift": {"enabled": False}}, "paused": True},
 }
 
 

@@ -80,7 +80,7 @@ def test_a_version_that_fails_while_paused_still_loses_its_requests() -> None:
 
 def test_no_deadline_rolls_back_a_paused_model() -> None:
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
-    world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
+    world = in_canary(rollout={"analysis": deadline | {"onDeadline": "RollBack"}})
     world.edit(paused=True)
     world.requests_per_second = 0
     world.watch(301)

@@ -85,7 +85,7 @@ class AnyCluster(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.oracle = Oracle()
-        self.world = World(spec=spec(drift=DRIFT, history={"limit": 1}))
+        self.world = World(spec=spec(retrain={"drift": DRIFT}, history={"limit": 1}))
         self.had_champion = False
         self.tokens = 0
 
@@ -227,7 +227,7 @@ class AnyCluster(RuleBasedStateMachine):
 
     @rule(plan=st.sampled_from([None, PLAN, PLAN | {"weight": 20}, PLAN | {"mode": "Observe"}]))
     def edit_experiment(self, plan: dict[str, object] | None) -> None:
-        self.world.edit(experiment=plan, serving={"impressions": 1})
+        self.world.edit(rollout={"experiment": plan}, serving={"impressions": 1})
 
     @precondition(lambda self: self.world.versions)
     @rule(data=st.data(), harmed=st.sampled_from(["", "worse"]))
@@ -312,7 +312,10 @@ def play(
     jumps: Mapping[int, datetime.timedelta] | None = None,
 ) -> dict[str, object]:
     """A lifecycle: a first version, a better one, a bad one, a former one, a rollbackTo."""
-    world, oracle = World(spec=spec(drift=DRIFT | {"windowSessions": 1000000})), Oracle()
+    world, oracle = (
+        World(spec=spec(retrain={"drift": DRIFT | {"windowSessions": 1000000}})),
+        Oracle(),
+    )
     world.mortal, world.jumps = mortal, jumps or {}
     oracle.window = oracle.broken = Verdict.INCONCLUSIVE
     world.metrics[3] = BAD
@@ -360,7 +363,7 @@ def test_the_benign_life_reaches_the_intended_stages() -> None:
 def test_without_a_change_there_is_no_action(
     seed: int, verdict: Verdict, quality: dict[str, float]
 ) -> None:
-    world, oracle = World(spec=spec(drift=DRIFT)), Oracle(step=verdict)
+    world, oracle = World(spec=spec(retrain={"drift": DRIFT})), Oracle(step=verdict)
     oracle.window = oracle.broken = Verdict.INCONCLUSIVE
     with oracle.speaks():
         world.settle()

@@ -7,11 +7,15 @@ import pytest
 from recommender_operator.analysis.step_verdict import Verdict
 from recommender_operator.api.spec import RecommenderModelSpec, RetrainMode
 from recommender_operator.observed import JobKind
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.drift_worlds import canary, look, serving, settle
+from tests.unit.recommender_operator.extensions.recalibration.test_decide_recalibration import (
+    jobs_of,
+    made,
+)
 from tests.unit.recommender_operator.snapshot_worlds import watched
 from tests.unit.recommender_operator.test_decide_drift_causes import FEWER, SWAPPED, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.test_decide_recalibration import jobs_of, made
 from tests.unit.recommender_operator.test_decide_snapshot_retraining import hours_pass
 from tests.unit.recommender_operator.world import World
 
@@ -32,8 +36,10 @@ def events(world: World) -> list[str]:
 
 
 def test_by_default_a_retraining_is_proposed() -> None:
-    base = {"data": {"source": {"claimName": "raw", "format": "MovieLens100K"}}}
-    spec = RecommenderModelSpec.model_validate(base | {"storage": {"claimName": "store"}})
+    base = {"data": {"source": SOURCE}}
+    spec = RecommenderModelSpec.model_validate(
+        base | {"storage": {"persistentVolumeClaim": {"claimName": "store"}}}
+    )
     assert spec.retrain.mode is RetrainMode.PROPOSE
 
 

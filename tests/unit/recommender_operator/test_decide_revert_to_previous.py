@@ -25,7 +25,7 @@ BETTER = {
 def two(**drift: object) -> tuple[World, Oracle, str, str]:
     """A world whose champion has replaced another version, and both names."""
     world, oracle = serving(17, 2)
-    world.edit(drift=DRIFT | drift)
+    world.edit(retrain={"drift": DRIFT | drift})
     settle(world, oracle)
     champion, previous = world.status.champion, world.status.previous
     assert champion is not None

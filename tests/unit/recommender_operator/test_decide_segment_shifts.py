@@ -40,9 +40,9 @@ MAPPING: dict[str, dict[str, Any]] = {
 
 
 def _spec(**drift: object) -> RecommenderModelSpec:
-    source = {"claimName": "raw", "format": "CSV", "mapping": MAPPING}
+    source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": MAPPING}
     data = {"source": source, "snapshots": {"every": "Hourly"}, "window": {"days": 90}}
-    return spec(data=data, drift=DRIFT | drift)
+    return spec(data=data, retrain={"drift": DRIFT | drift})
 
 
 def _serving(**drift: object) -> tuple[World, Oracle]:
@@ -147,7 +147,7 @@ def test_without_a_feature_that_divides_nothing_is_compared() -> None:
     world = World(spec=_spec())
     plain = [{**FEATURES[0], "segments": False}, FEATURES[1]]
     source = {
-        "claimName": "raw", "format": "CSV",
+        "persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV",
         "mapping": {"interactions": MAPPING["interactions"] | {"features": plain}},
     }  # fmt: skip
     world.edit(data={**world.spec.data.dump(), "source": source})

@@ -28,7 +28,7 @@ def _swapped(windows: int) -> tuple[dict[str, Any], ...]:
 
 def _serving(**drift: object) -> tuple[World, Oracle]:
     world, oracle = serving()
-    world.edit(drift=DRIFT | drift)
+    world.edit(retrain={"drift": DRIFT | drift})
     settle(world, oracle)
     return world, oracle
 

@@ -6,7 +6,7 @@ import pytest
 
 from recommender_operator.actions import EnsureService
 from recommender_operator.observed import PLAIN, Routing
-from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.simulation.cluster import changed, spec
 from tests.unit.recommender_operator.started_worlds import in_canary, rolled_out_second
 from tests.unit.recommender_operator.world import World
 
@@ -15,7 +15,7 @@ SHADOW = {"shadow": {"share": 0.25, "minRequests": 100, "seconds": 120}}
 
 def in_shadow(**sections: object) -> World:
     """A world whose second version gets copies."""
-    world = in_canary(**{"rollout": SHADOW} | sections)
+    world = in_canary(**changed({"rollout": SHADOW}, sections))
     assert [step.weight for step in world.steps] == [0]
     return world
 
@@ -183,7 +183,7 @@ def test_a_phase_that_the_spec_gets_when_users_are_on_their_way_is_for_the_next_
 
 def before_the_phase(**sections: object) -> World:
     """A world whose second version is ready for its phase, but waits for the data plane."""
-    world = World(spec=spec(**{"rollout": SHADOW} | sections))
+    world = World(spec=spec(**changed({"rollout": SHADOW}, sections)))
     world.settle()
     world.accepted = False
     world.seed(2)
@@ -277,7 +277,7 @@ def test_a_change_of_the_share_is_a_change_of_the_route() -> None:
 
 def test_the_phase_has_no_window_of_breaks() -> None:
     drift = {"enabled": True, "windowSessions": 100, "consecutiveWindows": 1}
-    world = World(spec=spec(rollout=SHADOW, drift=drift))
+    world = World(spec=spec(rollout=SHADOW, retrain={"drift": drift}))
     world.settle_served()
     world.seed(2)
     while not world.steps:

@@ -103,7 +103,7 @@ def test_a_locked_model_continues_to_take_snapshots() -> None:
 def test_a_model_with_pinned_data_is_not_retrained(pin: dict[str, str]) -> None:
     oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
     data = {**SOURCE, **pin, "snapshots": {"every": "Hourly"}}
-    world = World(spec=spec(data=data, drift=DRIFT, retrain={"afterSnapshots": 1}))
+    world = World(spec=spec(data=data, retrain={"afterSnapshots": 1, "drift": DRIFT}))
     with oracle.speaks():
         world.settle()
         world.now += HOUR

@@ -26,7 +26,7 @@ def test_a_step_whose_candidate_gets_too_few_requests_is_held_at_its_deadline() 
 
 def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> None:
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
-    world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
+    world = in_canary(rollout={"analysis": deadline | {"onDeadline": "RollBack"}})
     world.requests_per_second = 0
     world.watch(301)
     world.reconcile()
@@ -40,7 +40,7 @@ def test_stray_requests_to_the_champion_at_weight_100_keep_no_verdict_from_a_qui
     # The Gateway may send requests of open connections to the champion for a while.
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = in_canary(
-        analysis=deadline | {"onDeadline": "RollBack"}, rollout={"steps": [{"weight": 100}]}
+        rollout={"steps": [{"weight": 100}], "analysis": deadline | {"onDeadline": "RollBack"}}
     )
     world.requests_per_second = 1
     champion = world.status.champion or ""
@@ -56,8 +56,11 @@ def test_a_passed_step_that_waits_for_a_person_has_a_new_deadline_when_it_no_lon
 ):
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = in_canary(
-        analysis=deadline | {"onDeadline": "RollBack"},
-        rollout={"promotion": "Manual", "steps": [{"weight": 100}]},
+        rollout={
+            "promotion": "Manual",
+            "steps": [{"weight": 100}],
+            "analysis": deadline | {"onDeadline": "RollBack"},
+        },
     )
     world.watch(200)
     assert world.condition("AnalysisPassed")[1] == "AwaitingPromotion"
@@ -86,7 +89,9 @@ def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
 
 def test_changing_numbers_are_written_once_per_interval_and_a_new_verdict_at_once() -> None:
     # Each write wakes the operator, so a write at each look would keep it busy forever.
-    world = in_canary(analysis={"intervalSeconds": 30, "stepSeconds": 600, "minRequests": 100000})
+    world = in_canary(
+        rollout={"analysis": {"intervalSeconds": 30, "stepSeconds": 600, "minRequests": 100000}}
+    )
     candidate = world.status.candidate or ""
     writes: list[int] = []
     for second in range(61):

@@ -64,7 +64,7 @@ async def test_if_counters_cannot_be_stored_a_candidate_can_fail_but_not_pass(
 ) -> None:
     story = Story(mode)
     champion = await story.first()
-    analysis = story.rig.kube.find(MODELS, "movies")["spec"]["analysis"]
+    analysis = story.rig.kube.find(MODELS, "movies")["spec"]["rollout"]["analysis"]
     analysis |= {"deadlineSeconds": 120, "onDeadline": "RollBack"}
     candidate = await story.second()
     if bad:

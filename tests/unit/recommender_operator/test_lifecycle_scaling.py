@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from recommender_operator.adapters.kinds import AUTOSCALERS, MODELS, SCALED_OBJECTS
-from recommender_operator.resources import autoscaling, scaled_objects
+from recommender_operator.adapters.traffic.keda import scaled_objects
+from recommender_operator.resources import autoscaling
 from recommender_operator.resources.labels import Component
 from tests.fakes import keda
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS

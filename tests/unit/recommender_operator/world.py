@@ -21,7 +21,7 @@ from recommender_operator.decide import decide
 from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import JobKind, Observed, VersionObject
 from tests.unit.recommender_operator.simulation.acting import execute
-from tests.unit.recommender_operator.simulation.cluster import Cluster, in_mode
+from tests.unit.recommender_operator.simulation.cluster import Cluster, changed, in_mode
 from tests.unit.recommender_operator.simulation.observing import observe
 from tests.unit.recommender_operator.simulation.reports import report
 
@@ -48,8 +48,8 @@ class World(Cluster):
 
     def edit(self, **sections: object) -> None:
         was = self.spec.paused
-        sections = in_mode(self.spec.retrain.mode, sections)
-        self.spec = RecommenderModelSpec.model_validate(self.spec.dump() | sections)
+        given = in_mode(self.spec.retrain.mode, changed(self.spec.dump(), sections))
+        self.spec = RecommenderModelSpec.model_validate(given)
         if self.spec.paused != was:
             requested = {name: v.status.weight for name, v in self.versions.items()}
             self.frozen = requested if self.spec.paused else None

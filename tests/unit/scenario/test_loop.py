@@ -32,7 +32,7 @@ def applied() -> dict[str, Any]:
 def test_the_model_is_valid_and_reads_what_its_writer_writes() -> None:
     spec = RecommenderModelSpec.model_validate(applied())
     values: Any = loop.collected(NAME)
-    source, files = spec.data.source, values["writer"]["files"]
+    source, files = spec.data.source.persistent_volume_claim, values["writer"]["files"]
     assert (source.claim_name, source.path) == (files["claimName"], f"{files['subPath']}/{NAME}")
     assert spec.data.window.days is None, "of minutes there are no days"
     document = {
@@ -65,13 +65,14 @@ def read(*parts: str) -> Any:
 
 def test_the_page_shows_the_values_of_the_collector_and_they_have_the_samples_mapping() -> None:
     sample = read("samples", "closed-loop.yaml")["spec"]["data"]["source"]
+    folder = sample["persistentVolumeClaim"]
     page = (install.ROOT / "docs" / "closed-loop.md").read_text(encoding="utf-8")
     block = page.partition("```yaml\n")[2].partition("```")[0]
     values = read("closed-loop", "collector.yaml")
     assert yaml.safe_load(block) == values
     assert values["collector"]["models"]["shop"]["mapping"] == sample["mapping"]
     files = values["collector"]["writer"]["files"]
-    assert (sample["claimName"], sample["path"]) == (
+    assert (folder["claimName"], folder["path"]) == (
         files["claimName"], f"{files['subPath']}/shop"
     )  # fmt: skip
 
@@ -80,9 +81,9 @@ def test_the_claims_of_the_page_are_those_of_the_sample() -> None:
     spec = read("samples", "closed-loop.yaml")["spec"]
     text = (install.ROOT / "manifests" / "closed-loop" / "claims.yaml").read_text("utf-8")
     claims = {each["metadata"]["name"]: each["metadata"] for each in yaml.safe_load_all(text)}
-    store = claims.pop(spec["storage"]["claimName"])
+    store = claims.pop(spec["storage"]["persistentVolumeClaim"]["claimName"])
     assert store["labels"] == install.STORAGE
-    assert list(claims) == [spec["data"]["source"]["claimName"]]
+    assert list(claims) == [spec["data"]["source"]["persistentVolumeClaim"]["claimName"]]
 
 
 def test_a_rehearsal_is_a_valid_model_of_its_release_whose_collector_has_its_mapping() -> None:

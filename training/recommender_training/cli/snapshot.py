@@ -55,7 +55,7 @@ def add(verbs: Verbs) -> None:
         "--drift",
         default="{}",
         metavar="JSON",
-        help="alpha, effectFloor and consecutiveWindows of `spec.drift` for --against "
+        help="alpha, effectFloor and consecutiveWindows of `spec.retrain.drift` for --against "
         "(default: {})",
     )
     options.add_report(snapshot)

@@ -14,7 +14,7 @@ from recommender_training.common.section import problems
 
 
 class Watch(ApiModel):
-    """The part of the section `drift` that the watch by segment needs (`--drift`)."""
+    """The part of `retrain.drift` that the watch by segment needs (`--drift`)."""
 
     alpha: float = Field(default=0.01, gt=0, le=0.2)
     effect_floor: float = Field(default=0.1, ge=0, le=1)
@@ -31,7 +31,7 @@ def parse_checks(text: str) -> DataChecks:
 
 def parse_watch(text: str) -> Watch:
     """Parse `--drift`. Raises InputError `InvalidConfig` with the field, its value and limits."""
-    return _parse(Watch, text, "--drift", "drift")
+    return _parse(Watch, text, "--drift", "retrain.drift")
 
 
 def _parse(section: type[_Parsed], text: str, option: str, under: str) -> _Parsed:

@@ -22,6 +22,7 @@ from recommender_training.evaluation import (
 )
 from recommender_training.evaluation import predictions as answers
 from recommender_training.evaluation.exploration_requests import Places
+from recommender_training.evaluation.peers import comparison, peer_lists
 from recommender_training.evaluation.predictions import TOP_K, Answers, Window
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
@@ -41,12 +42,14 @@ def evaluate(
     champion: Champion | None = None,
     before: mitigation_effect.Before | None = None,
     served: Served | None = None,
+    *,
+    with_peers: bool = True,
 ) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
 
     `metrics` is flat and holds what gates can name; the rest is for people. `before` adds the
     section of what the mitigation changed. Where a variant is `served`, it is `recommender`, and
-    the model that it was made of is `full`.
+    the model that it was made of is `full`. Without a request, nothing is said of peers.
     """
     window = answers.window(prepared, rows, bundle.sources)
     places = exploration_requests.explored_places(window.data, rows, prepared.history_length)
@@ -61,6 +64,10 @@ def evaluate(
     if theirs is not None:
         predictions["champion"] = theirs
     sections = report(window, predictions)
+    if with_peers and window.task.requests:
+        drawn, top = bootstrap.draw(window.user), predictions["recommender"].top
+        sections["peers"] = comparison.peers_section(peer_lists.peer_lists(window), top, drawn)
+        sections["metrics"] = comparison.flat(sections["peers"]) | sections["metrics"]
     if places is not None:
         told = _exploration(window, places, predictions, wanted=champion is not None)
         sections["offPolicy"] = told

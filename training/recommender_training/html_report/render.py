@@ -12,6 +12,7 @@ from recommender_training.html_report import (
     figures,
     label_section,
     mitigation_section,
+    peers_section,
     recalibration_section,
     search_section,
     tables,
@@ -122,6 +123,9 @@ def _sections(report: _Report) -> list[Markup | None]:
                 figures.gains(minus.get("champion", {}), "the champion"),
             ),
         ),
+        _section("Simple recommenders", *peers_section.render_peers(report["peers"]))
+        if "peers" in report
+        else None,
         _section(
             "Training and calibration",
             figures.side_by_side(

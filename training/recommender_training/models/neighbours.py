@@ -40,7 +40,7 @@ def fit(events: Events, count: int, following_weight: float) -> sp.csr_matrix:
     events = _newest(events)
     head, most = _head(events, count), most_neighbours(count)
     liked, after = _Rows(most), _Rows(most)
-    matrix, found = _liked(events, count), ItemTransitions.of(events, count)
+    matrix, found = liked_by_users(events, count), ItemTransitions.of(events, count)
     blocks = list(_blocks(events, count))
     for block in blocks:
         liked.add(_cosine(matrix, block, head)[block])
@@ -104,7 +104,7 @@ def _ease(events: Events, head: Ints, count: int, most: int) -> sp.csr_matrix:
     return sp.csr_matrix((values.ravel(), (rows, head[columns.ravel()])), shape=(count, count))
 
 
-def _liked(events: Events, count: int) -> sp.csr_matrix:
+def liked_by_users(events: Events, count: int) -> sp.csr_matrix:
     """[U, I] ones for the newest MAX_LIKED positive events of each user."""
     rows = np.flatnonzero(events.positive)
     rows = rows[np.lexsort((-rows, events.user[rows]))]  # by user, newest first

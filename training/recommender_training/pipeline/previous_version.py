@@ -23,7 +23,8 @@ from recommender_training.evaluation.predictions import Answers, Window
 from recommender_training.pipeline.champion import MOST_BESIDE, Champion, ChampionError, reason
 from recommender_training.statistics import bootstrap, model_metrics
 
-#: Level of the interval: 1 % on each side. The default of `drift.alpha`, which does not change it.
+#: Level of the interval: 1 % on each side. The default of `retrain.drift.alpha`, which does not
+#: change it.
 LEVEL = 0.98
 
 

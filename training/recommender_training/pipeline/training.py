@@ -297,7 +297,8 @@ def validate(
         check_embeddings(data, config)
         prepared = prepare_data(data, config)
         bundle = fit_mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
-        return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
+        found = evaluate(bundle, prepared, prepared.split.validation, with_peers=False)
+        return dict(found["metrics"])
 
 
 def check_embeddings(data: Dataset, config: TrainingConfig) -> None:

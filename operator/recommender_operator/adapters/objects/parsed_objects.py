@@ -86,8 +86,9 @@ def _parsed(model: type[M], raw: Object, part: str) -> M:
 
 def bare_model(raw: Object) -> ModelObject:
     """Return a model for Events about an object whose spec is invalid."""
+    unknown = {"persistentVolumeClaim": {"claimName": "unknown"}}
     readable = {
-        "data": {"source": {"claimName": "unknown", "format": "MovieLens100K"}},
-        "storage": {"claimName": "unknown"},
+        "data": {"source": {**unknown, "format": "MovieLens100K"}},
+        "storage": unknown,
     }
     return model_object({**raw, "spec": readable, "status": {}})

@@ -15,9 +15,9 @@ from recommender_operator.adapters.kinds import (
     TRAINING_RUNTIMES,
 )
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
+from recommender_operator.api.spec_autoscaling import Engine
 from recommender_operator.controller.kube import Kube, Resource
 from recommender_operator.observed import Platform
-from recommender_operator.resources import scaled_objects
 from recommender_operator.resources.options import Options
 
 #: Lifetime of a cached result, in seconds.
@@ -43,7 +43,8 @@ class PlatformReader:
 
     async def of(self, spec: RecommenderModelSpec) -> Platform:
         """Return the names of the CRDs that the cluster lacks for a model."""
-        by_keda = scaled_objects.wanted(spec.serving)
+        scaling = spec.serving.autoscaling
+        by_keda = scaling is not None and scaling.engine is Engine.KEDA
         return await self.read(spec.rollout.traffic, spec.training.workers, by_keda=by_keda)
 
     async def read(

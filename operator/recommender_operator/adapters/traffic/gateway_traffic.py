@@ -18,8 +18,7 @@ from recommender_operator.adapters.objects.owned_writes import Claim, OwnedObjec
 from recommender_operator.adapters.pods import pod_states as podstates
 from recommender_operator.adapters.traffic.accepted_routes import route_state
 from recommender_operator.adapters.traffic.refused_services import RefusedServices
-from recommender_operator.adapters.traffic.scaler_steps import keeps_replicas, scaled_by_keda
-from recommender_operator.adapters.traffic.scalers import Scalers
+from recommender_operator.adapters.traffic.scaler_engine import SCALERS
 from recommender_operator.adapters.traffic.traffic_port import (
     Subject,
     TrafficView,
@@ -61,7 +60,7 @@ class GatewayTraffic:
     ) -> None:
         self._kube = kube
         self._objects = OwnedObjects(kube)
-        self._scalers = Scalers(kube, options, clock)
+        self._scalers = SCALERS(kube, options, clock)
         self._options = options
         self._refused = RefusedServices()
 
@@ -71,15 +70,15 @@ class GatewayTraffic:
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
         subject.seen.read(INFERENCE_SERVICES, found)
-        beside, by_keda = await self._beside(subject), await self._scalers.read(subject)
+        beside, by_engine = await self._beside(subject), await self._scalers.read(subject)
         lacking = _lacking(beside, self._options)
         services, others = _services(
             subject,
             found,
             lambda version, service: (
                 lacking(str(service["metadata"]["uid"]))
-                or keeps_replicas(subject, version, service)
-                or self._scalers.lacks(subject, version, service, by_keda=by_keda)
+                or self._scalers.keeps_replicas(subject, version, service)
+                or self._scalers.lacks(subject, version, service, by_engine=by_engine)
             ),
         )
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
@@ -91,7 +90,7 @@ class GatewayTraffic:
             state = TrafficState(message=others[-1].message)
         state = dataclasses.replace(state, refused=self._refused.of(model))
         own = [(name, it) for it in found if (name := it["metadata"]["name"]) in services]
-        scaling = self._scalers.state(subject, own, by_keda=by_keda)
+        scaling = self._scalers.state(subject, own, by_engine=by_engine)
         return TrafficView(
             services=services,
             traffic=state,
@@ -139,13 +138,13 @@ class GatewayTraffic:
             and not is_kept_with_model(stored, subject.model)
         ):
             await self.adopt(subject, version)  # An earlier release made it.
-        service = _current(subject, version)
+        service = self._current(subject, version)
         if service is None:
             served = subject.versions[baseline_deployment_names.version_of(version)]
             manifest = inference_service.standard(
                 subject.model, served, self._options, name=version
             )
-            if scaled_by_keda(subject, version):
+            if self._scalers.has_engine(subject, version):
                 autoscaling.leave_replicas(manifest)
             service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
         # The service owns what follows, so that it is deleted with the service.
@@ -156,6 +155,20 @@ class GatewayTraffic:
             await self._isolate(subject, version, service, claim)
         await self._limit_disruption(subject, version, service, claim)
         await self._scalers.ensure(subject, version, service, claim)
+
+    def _current(self, subject: Subject, version: str) -> Object | None:
+        """Return the stored service of a version if it has the current settings.
+
+        To apply it again would restart its pods after an upgrade, which changes their images, when
+        only something beside it is missing or outdated.
+        """
+        stored = subject.seen.get(INFERENCE_SERVICES, version)
+        if stored is None or not owned_by(stored, subject.owners):
+            return None
+        metadata = stored["metadata"]
+        same = inference_service.is_current(metadata.get("annotations"), subject.model.spec)
+        same = same and not self._scalers.keeps_replicas(subject, version, stored)
+        return stored if same and not metadata.get("deletionTimestamp") else None
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace
@@ -195,21 +208,6 @@ class GatewayTraffic:
     async def withdraw(self, subject: Subject) -> None:
         namespace, name = subject.model.namespace, subject.model.name
         await self._objects.delete(HTTP_ROUTES, namespace, name, subject.claim)
-
-
-def _current(subject: Subject, version: str) -> Object | None:
-    """Return the stored service of a version if it has the current settings.
-
-    To apply it again would restart its pods after an upgrade, which changes their images, when
-    only something beside it is missing or outdated.
-    """
-    stored = subject.seen.get(INFERENCE_SERVICES, version)
-    if stored is None or not owned_by(stored, subject.owners):
-        return None
-    metadata = stored["metadata"]
-    same = inference_service.is_current(metadata.get("annotations"), subject.model.spec)
-    same = same and not keeps_replicas(subject, version, stored)
-    return stored if same and not metadata.get("deletionTimestamp") else None
 
 
 def _services(

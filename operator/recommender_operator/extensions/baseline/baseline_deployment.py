@@ -252,7 +252,7 @@ def _lose(
     """Let its requests return to the champion's other pods at once, and begin the step again."""
     out.route_first()
     out.requeue(_ROUTE)
-    most = ctx.spec.analysis.max_interruptions
+    most = ctx.spec.rollout.analysis.max_interruptions
     lost = record.model_copy(
         update={
             "unready_since": ctx.time,
@@ -261,7 +261,7 @@ def _lose(
         }
     )
     if lost.outages > most:
-        why = f"it failed {lost.outages} times, analysis.maxInterruptions is {most}"
+        why = f"it failed {lost.outages} times, rollout.analysis.maxInterruptions is {most}"
         _give_up(out, version, lost, f"{why}; {what}")
     else:
         out.change(version.name, fresh_champion=lost)

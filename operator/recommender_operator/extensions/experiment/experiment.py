@@ -118,13 +118,13 @@ def _judged(experiment: ExperimentStatus, *, measures: bool, days: float) -> Evi
     seen = Evidence(
         message=f"experiment {experiment.id}: {verdict}: {experiment.message}",
         reason=_REASONS.get(verdict, Reason.MEASURING),
-        remedy="Change spec.experiment and retry",
+        remedy="Change spec.rollout.experiment and retry",
         measures=measures,
         passes=not measures and verdict not in (ERROR, Kind.BLOCKED),
         overdue=measures and days >= plan.max_days and verdict != Kind.PROMOTE,
     )
     if plan.mode is ExperimentMode.OBSERVE:
-        message = f"{seen.message}. experiment.mode is Observe: a person decides"
+        message = f"{seen.message}. rollout.experiment.mode is Observe: a person decides"
         return dataclasses.replace(seen, message=message, overdue=False)
     match verdict:
         case Kind.PROMOTE:

@@ -62,7 +62,7 @@ class ExtraArms(Extension):
 
     def spares(self, ctx: Context) -> Iterable[str]:
         """Return the versions that the spec names, which may have ended long ago."""
-        wanted = ctx.spec.experiment
+        wanted = ctx.spec.rollout.experiment
         return () if wanted is None else tuple(arm.version for arm in wanted.arms)
 
     def prepare(self, ctx: Context, out: Outcome, version: VersionObject, *, frozen: bool) -> bool:

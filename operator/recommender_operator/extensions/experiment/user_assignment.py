@@ -38,8 +38,8 @@ def begin(
 ) -> ExperimentStatus | None:
     """Return the experiment of a rollout; None if the spec has none, or there is no champion.
 
-    A recalibrated version runs none: its lists are those of the champion, so no metric of users
-    would ever differ.
+    A derived version runs none: its lists are those of the champion, so no metric of users would
+    ever differ.
 
     The plan is that of the start, so that nobody can change it once there are results. The id
     follows from the rollout: it is the same again after a crash, and no rollout has the users of
@@ -47,7 +47,7 @@ def begin(
     """
     plan = _planned(ctx.spec)
     gateway = ctx.spec.rollout.traffic is TrafficMode.GATEWAY
-    if plan is None or ctx.champion is None or not gateway or version.spec.recalibration:
+    if plan is None or ctx.champion is None or not gateway or ctx.derivation(version.spec):
         return None
     arms = extra_arms.begin(ctx, out, version, plan)
     return ExperimentStatus(id=collected_moments.id_of(version.uid, rollout), plan=plan, arms=arms)
@@ -60,7 +60,7 @@ def _planned(spec: RecommenderModelSpec) -> ExperimentSpec | None:
     know of a user. Only named values count, and no value that the version sets, because requests
     do not have it.
     """
-    plan, mapping = spec.experiment, spec.data.source.mapping
+    plan, mapping = spec.rollout.experiment, spec.data.source.mapping
     if plan is None or plan.segments or mapping is None:
         return plan
     named = [

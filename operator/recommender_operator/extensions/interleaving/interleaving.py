@@ -13,7 +13,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 
 from recommender_operator.api.conditions import ConditionType, Reason
-from recommender_operator.api.spec_rollout import RolloutSpec, TrafficMode
+from recommender_operator.api.spec_rollout import TrafficMode
 from recommender_operator.api.version import ModelVersionStatus, VersionStage
 from recommender_operator.api.version_interleaving import (
     MAX_MESSAGE,
@@ -61,19 +61,19 @@ class _Finding:
         return self.verdict == ERROR or self.seen is None
 
 
-def interleaves(rollout: RolloutSpec, version: VersionObject) -> bool:
+def interleaves(ctx: Context, version: VersionObject) -> bool:
     """Return whether a version is in its interleaving, or may begin one.
 
-    A recalibrated version has the lists of the champion, so nobody would prefer it.
+    A derived version has the lists of the champion, so nobody would prefer it.
     """
-    status = version.status
+    rollout, status = ctx.spec.rollout, version.status
     if rollout.interleaving is None or rollout.traffic is not TrafficMode.GATEWAY:
         return False
     if status.stage is not VersionStage.CANARY or status.approved_at or status.weight > 0:
         return False
     begins = all(step.is_shadow and step.ended_at is not None for step in status.steps)
     over = status.interleaving is not None and status.interleaving.ended_at is not None
-    return begins and not over and not version.spec.recalibration
+    return begins and not over and ctx.derivation(version.spec) is None
 
 
 class Interleaving(Extension):
@@ -93,7 +93,7 @@ class Interleaving(Extension):
         record = version.status.interleaving if version is not None else None
         if version is None or record is None or record.ended_at is not None:
             return found
-        if not interleaves(ctx.spec.rollout, version):
+        if not interleaves(ctx, version):
             return found
         header = interleaving_headers.header(record.id, version.name, record.plan.percent)
         is_current = pre_traffic.answers_lists(ctx)
@@ -138,7 +138,7 @@ class Interleaving(Extension):
         The plan is that of the start, so that nobody can change it once there are results.
         """
         wanted = ctx.spec.rollout.interleaving
-        if wanted is None or not interleaves(ctx.spec.rollout, version):
+        if wanted is None or not interleaves(ctx, version):
             return False
         record = version.status.interleaving
         if record is None:
@@ -173,7 +173,7 @@ class Interleaving(Extension):
         out.requeue(steps.interval(ctx))
         record = version.status.interleaving
         assert record is not None, "it runs"
-        if not interleaves(ctx.spec.rollout, version):
+        if not interleaves(ctx, version):
             if not frozen:
                 ended = record.ended(ctx.time, "the spec does not ask for mixed lists any more")
                 out.change(version.name, interleaving=ended)

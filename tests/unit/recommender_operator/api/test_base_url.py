@@ -61,7 +61,7 @@ def test_an_invalid_base_url_is_refused_with_the_valid_form(text: str) -> None:
     with pytest.raises(ValueError, match="base URL"):
         normalise(text)
     shown = refusal(text, ALLOWED)
-    assert "analysis.prometheusUrl" in shown
+    assert "rollout.analysis.prometheusUrl" in shown
     assert "base URL such as http://" in shown
     assert len(shown) < 600
 

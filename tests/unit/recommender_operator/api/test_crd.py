@@ -16,6 +16,7 @@ from recommender_operator.api.spec import Hyperparameters, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.structural import structural
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from tests.sources import SOURCE
 
 Json = dict[str, Any]
 Problems = Callable[[Json], Iterator[str]]
@@ -135,8 +136,8 @@ def test_defaults_of_the_schema_are_those_of_the_models() -> None:
         return filled
 
     requested = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
     }
     filled = fill(requested, schema_of(crd.recommender_model())["properties"]["spec"])
     assert "gates" not in filled["evaluation"], "server-side apply would keep it beside others"
@@ -146,8 +147,8 @@ def test_defaults_of_the_schema_are_those_of_the_models() -> None:
 
 def test_a_partial_value_keeps_the_other_defaults() -> None:
     requested = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
         "training": {"hyperparameters": {"epochs": 3}},
     }
     found = RecommenderModelSpec.model_validate(requested).training.hyperparameters

@@ -1,4 +1,4 @@
-"""The rules of `experiment.arms`, evaluated as CEL."""
+"""The rules of `rollout.experiment.arms`, evaluated as CEL."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def spec(segments: list[str], **tables: list[dict[str, Any]]) -> dict[str, Any]:
     }
     return {
         "data": {"source": {"mapping": mapping}},
-        "experiment": {"segments": [{"feature": name} for name in segments]},
+        "rollout": {"experiment": {"segments": [{"feature": name} for name in segments]}},
     }
 
 
@@ -69,8 +69,9 @@ def test_an_experiment_is_not_divided_by_what_versions_may_read_with_different_c
         spec(["device"], items=[{"name": "device", "kind": "MultiCategorical"}]),
         spec(["device"]),
         spec([]),
-        {"data": {"source": {}}, "experiment": {"segments": [{"feature": "age"}]}},
-        {"data": {"source": {"mapping": {"interactions": {}}}}, "experiment": {}},
+        {"data": {"source": {}}, "rollout": {"experiment": {"segments": [{"feature": "age"}]}}},
+        {"data": {"source": {"mapping": {"interactions": {}}}}, "rollout": {"experiment": {}}},
+        {"data": {"source": {"mapping": {"interactions": {}}}}, "rollout": {}},
         {"data": {"source": {}}},
     ],
 )

@@ -3,6 +3,7 @@ import pytest
 from recommender_operator.api.conditions import Reason
 from recommender_operator.context import storage_check
 from recommender_operator.observed import Claim, JobKind
+from tests.sources import SOURCE, source
 from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.world import World
 
@@ -39,7 +40,11 @@ BAD = [
 
 @pytest.mark.parametrize(("claim", "reason", "shown"), BAD)
 @pytest.mark.parametrize(
-    ("name", "field"), [("store", "storage.claimName"), ("raw", "data.source.claimName")]
+    ("name", "field"),
+    [
+        ("store", "storage.persistentVolumeClaim.claimName"),
+        ("raw", "data.source.persistentVolumeClaim.claimName"),
+    ],
 )
 def test_an_unusable_claim_is_reported_before_any_job_starts_and_checked_again(
     name: str, field: str, claim: Claim | None, reason: Reason, shown: str
@@ -79,7 +84,7 @@ def test_a_missing_source_stops_only_what_reads_it() -> None:
 
 def test_an_earlier_data_version_needs_no_source() -> None:
     pinned = {
-        "source": {"claimName": "raw", "format": "MovieLens100K"},
+        "source": SOURCE,
         "version": "i3.u1.t0-0123456789abcdef",
     }
     assert world(raw=None, data=pinned).checked().problem is None
@@ -104,23 +109,15 @@ def test_losing_a_claim_while_a_version_serves_stops_no_requests() -> None:
 def test_raw_data_in_the_claim_of_the_store_stay_out_of_the_operators_folders(
     path: str, reason: Reason | None
 ) -> None:
-    problem = (
-        world(data={"source": {"claimName": "store", "path": path, "format": "MovieLens100K"}})
-        .checked()
-        .problem
-    )
+    problem = world(data={"source": source("store", path)}).checked().problem
     assert (problem and problem[0]) == reason
 
 
 @pytest.mark.parametrize("path", ["a/../b", "a//b", "a/", "a/./b"])
 def test_an_invalid_path_starts_no_job(path: str) -> None:
-    problem = (
-        world(data={"source": {"claimName": "raw", "path": path, "format": "MovieLens100K"}})
-        .checked()
-        .problem
-    )
+    problem = world(data={"source": source(path=path)}).checked().problem
     assert problem is not None
-    assert "data.source.path" in problem[1]
+    assert "data.source.persistentVolumeClaim.path" in problem[1]
 
 
 def test_a_model_whose_claim_is_gone_can_still_be_deleted() -> None:

@@ -59,7 +59,7 @@ def test_the_api_accepts_exactly_the_effects_that_a_plan_can_have() -> None:
         assert dataclasses.replace(PLAN, primary=(least,)).primary == (least,)
     listed = ", ".join(f"'{m}'" for m, d in DEFINITIONS.items() if not d.higher_is_better)
     for section in ("primary", "guardrails"):
-        rules = rules_experiment.rules()[f"spec.experiment.{section}"]
+        rules = rules_experiment.rules()[f"spec.rollout.experiment.{section}"]
         assert any(f"< 1.0 || m.metric in [{listed}]" in rule for rule, _ in rules)
 
 

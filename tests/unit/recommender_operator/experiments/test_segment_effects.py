@@ -217,7 +217,7 @@ def test_a_feature_that_no_request_says_is_told_at_once_and_protects_nobody() ->
     assert "no request gives device" in soon.message
     found = decide(PLAN, [misspelt], 7.0)
     assert (found.kind, found.final) == (Kind.INCONCLUSIVE, True)
-    assert "check the name in experiment.segments" in found.message
+    assert "check the name in rollout.experiment.segments" in found.message
     few = phase({"unknown": {"old": arm(1, 40), "new": arm(2, 40)}})
     assert "no request gives" not in decide(PLAN, [few], 1.0).message
     some = phase({"unknown": ALIKE[TV], TV: ALIKE[PHONE]})

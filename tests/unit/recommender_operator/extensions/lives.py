@@ -20,11 +20,11 @@ EVERYTHING: dict[str, Any] = {
         "shadow": {"share": 0.25, "minRequests": 100, "seconds": 120},
         "interleaving": {"percent": 5, "users": 100, "seconds": 3600},
         "freshChampion": True,
-    },
-    "experiment": {
-        "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.1}],
-        "minDays": 0,
-        "maxDays": 0.05,
+        "experiment": {
+            "primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.1}],
+            "minDays": 0,
+            "maxDays": 0.05,
+        },
     },
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.sources import SOURCE
+
 Json = dict[str, Any]
 TERM = {"key": "zone", "operator": "In", "values": ["a"]}
 POD_TERM = {
@@ -84,11 +86,11 @@ RATED: Json = {
     "items": {"files": "i.csv", "columns": ["i", "brand"], "id": "i"},
     "label": {"positiveRate": 0.1, "negatives": {}, "minimumValue": 3},
 }  # fmt: skip
-STORAGE = {"storage": {"claimName": "store"}}
+STORAGE = {"storage": {"persistentVolumeClaim": {"claimName": "store"}}}
 
 
 def data(mapping: Json, **more: Any) -> Json:
-    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": mapping}
     return {"data": {"source": source, "snapshots": {}, **more}, **STORAGE}
 
 
@@ -124,7 +126,7 @@ SHOP: Json = {
     },
 }  # fmt: skip
 SAMPLE: Json = {
-    "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
+    "data": {"source": SOURCE},
     **STORAGE,
     "serving": {"autoscaling": {"maxReplicas": 9}},
 }

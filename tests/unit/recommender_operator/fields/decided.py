@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.fields import lives
 from tests.unit.recommender_operator.fields.lives import Life
 
@@ -19,14 +20,14 @@ PLAN: dict[str, Any] = {
     "minDays": 0,
     "maxDays": 0.02,
 }
-MEASURED = {"serving": {"impressions": 1}, "experiment": PLAN}
+MEASURED = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
 MIXED = {
     "serving": {"impressions": 1},
     "rollout": {"interleaving": {"percent": 5, "users": 2000, "seconds": 1000}},
 }
 SHADOWED = {"rollout": {"shadow": {"share": 0.5, "minRequests": 1000, "seconds": 60}}}
-DRIFT = {"drift": {"enabled": True, "windowSessions": 200, "consecutiveWindows": 2}}
-HOURLY = {"data": {"source": {"claimName": "raw", "format": "MovieLens100K"},
+DRIFT = {"retrain": {"drift": {"enabled": True, "windowSessions": 200, "consecutiveWindows": 2}}}
+HOURLY = {"data": {"source": SOURCE,
                    "snapshots": {"every": "Hourly"}}}  # fmt: skip
 AUC = {"metric": "auc", "min": 0.6}
 
@@ -67,24 +68,26 @@ LIVES: dict[str, Life] = {
     **_of("rollout.shadow", SHADOWED, lives.second, share=0.1, minRequests=10, seconds=30),
     **_of("rollout.interleaving", MIXED, lives.mixed, percent=9, users=100, seconds=60),
     "rollout.interleaving.alpha": Life(lives.mixed, 0.2, MIXED),
-    "analysis.provider": Life(
-        lives.first, "Prometheus", {"analysis": {"prometheusUrl": "http://prom:9090"}}
+    "rollout.analysis.provider": Life(
+        lives.first, "Prometheus", {"rollout": {"analysis": {"prometheusUrl": "http://prom:9090"}}}
     ),
-    "analysis.prometheusUrl": Life(lives.first, "http://prom:9090"),
-    "analysis.intervalSeconds": Life(lives.second, 60),
-    "analysis.stepSeconds": Life(lives.second, 100),
-    "analysis.minRequests": Life(lives.second, 100000),
-    "analysis.deadlineSeconds": Life(lives.silent, 100, {"analysis": {"onDeadline": "RollBack"}}),
-    "analysis.onDeadline": Life(lives.silent, "RollBack"),
-    "analysis.maxInterruptions": Life(lives.crashing, 1),
+    "rollout.analysis.prometheusUrl": Life(lives.first, "http://prom:9090"),
+    "rollout.analysis.intervalSeconds": Life(lives.second, 60),
+    "rollout.analysis.stepSeconds": Life(lives.second, 100),
+    "rollout.analysis.minRequests": Life(lives.second, 100000),
+    "rollout.analysis.deadlineSeconds": Life(
+        lives.silent, 100, {"rollout": {"analysis": {"onDeadline": "RollBack"}}}
+    ),
+    "rollout.analysis.onDeadline": Life(lives.silent, "RollBack"),
+    "rollout.analysis.maxInterruptions": Life(lives.crashing, 1),
     **_of(
-        "analysis.thresholds", {}, lives.judged, minSuccessRate=0.5, maxFallbackShare=0.5,
+        "rollout.analysis.thresholds", {}, lives.judged, minSuccessRate=0.5, maxFallbackShare=0.5,
         maxAnomalyShare=0.5, maxLatencyP99Milliseconds=1, maxLatencyRatio=100,
         maxMissingIncrease=1,
     ),
-    **_of("drift", {"drift": {"windowSessions": 100}}, lives.judged, windowSessions=5000,
-          alpha=1e-12),
-    **_of("drift", DRIFT, lives.shifted, enabled=False, cooldownSeconds=0),
+    **_of("retrain.drift", {"retrain": {"drift": {"windowSessions": 100}}}, lives.judged,
+          windowSessions=5000, alpha=1e-12),
+    **_of("retrain.drift", DRIFT, lives.shifted, enabled=False, cooldownSeconds=0),
     "retrain.mode": Life(lives.shifted, "Manual", DRIFT),
     "retrain.onDrift": Life(lives.shifted, False, DRIFT),
     "retrain.afterSnapshots": Life(lives.days, 3, HOURLY),
@@ -95,19 +98,22 @@ LIVES: dict[str, Life] = {
     "paused": Life(lives.first, True),
     "rollbackTo": Life(lives.second, "movies-00000000"),
     **_of(
-        "experiment", MEASURED, lives.measured, weight=30, goal="NotWorse", alpha=0.1, power=0.9,
-        minDays=0.01, maxDays=0.001, revenueCap=5, slowerThanMilliseconds=50, mode="Observe",
+        "rollout.experiment", MEASURED, lives.measured, weight=30, goal="NotWorse", alpha=0.1,
+        power=0.9, minDays=0.01, maxDays=0.001, revenueCap=5, slowerThanMilliseconds=50,
+        mode="Observe",
     ),
-    **_of("experiment.primary[]", MEASURED, lives.measured, metric="ConversionRate",
+    **_of("rollout.experiment.primary[]", MEASURED, lives.measured, metric="ConversionRate",
           smallestEffect=0.2, baseline=0.3),
-    **_of("experiment.guardrails[]", MEASURED, lives.measured, metric="DislikeRate",
+    **_of("rollout.experiment.guardrails[]", MEASURED, lives.measured, metric="DislikeRate",
           largestLoss=0.2),
-    **_of("experiment.segments[]", MEASURED, lives.measured, feature="age", largestLoss=0.1),
-    **_of("experiment.itemGroup", MEASURED, lives.measured, feature="another",
+    **_of("rollout.experiment.segments[]", MEASURED, lives.measured, feature="age",
+          largestLoss=0.1),
+    **_of("rollout.experiment.itemGroup", MEASURED, lives.measured, feature="another",
           categories=["Comedy"]),
 }  # fmt: skip
 #: Fields whose effect only other tests can see, and which these are.
 ELSEWHERE = {
     "rollout.traffic": "another adapter writes the route: test_lifecycle.py runs both modes",
-    "experiment.arms[].version": "names are digests of versions that exist: test_decide_arms.py",
+    "rollout.experiment.arms[].version": "names are digests of versions that exist: "
+    "test_decide_arms.py",
 }

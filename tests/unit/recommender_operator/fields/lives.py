@@ -172,10 +172,10 @@ def judged(world: World) -> list[str]:
     slow = [key for key in poor if any(f'le="{le}"' in key for le in (0.01, 0.02, 0.05))]
     candidate = _window(poor | dict.fromkeys(slow, 0.0))
     stable = _window(counters("v", 1000) | _sessions(USUAL, 1000))
-    found = step_verdict.evaluate(world.spec.analysis, candidate, stable)
+    found = step_verdict.evaluate(world.spec.rollout.analysis, candidate, stable)
     verdicts = [f"{each.metric} {each.verdict}" for each in found.metrics]
     sessions = _window(counters("v", 250) | _sessions(more, 250))
-    return [*verdicts, drift.evaluate_window(world.spec.drift, sessions).verdict]
+    return [*verdicts, drift.evaluate_window(world.spec.retrain.drift, sessions).verdict]
 
 
 def _window(end: dict[str, float]) -> WindowStats:

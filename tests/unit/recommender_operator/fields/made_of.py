@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from recommender_contract.resource.mapping import Format
+from recommender_operator.adapters.traffic.keda import scaled_objects
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.version import ModelVersionSpec
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
-from recommender_operator.resources import (
-    autoscaling,
-    inference_service,
-    jobs,
-    labels,
-    scaled_objects,
-    train_jobs,
-)
+from recommender_operator.resources import autoscaling, inference_service, jobs, labels, train_jobs
 from recommender_operator.resources.labels import Component
 from recommender_training.config.training import parse_config
 from recommender_training.data_checks.policy import parse_checks, parse_watch
@@ -62,7 +57,7 @@ def manifests(spec: RecommenderModelSpec) -> dict[str, Any]:
     found = {
         **dict(_pipeline(model, version)),
         "Standard": inference_service.standard(model, version, OPTIONS),
-        "Knative": inference_service.knative(model, version, 10, OPTIONS),
+        "Knative": knative_manifests.service(model, version, 10, OPTIONS),
         **dict(_scalers(spec)),
     }
     for made in found.values():  # A digest of settings is no effect of them.

@@ -60,8 +60,7 @@ async def test_each_setting_of_serving_is_undone_by_its_former_value(
 #: Sections whose defaults have leaves to change.
 SECTIONS: dict[str, dict[str, Any]] = {
     "evaluation": {"gates": [{"metric": "auc", "min": 0.6}]},
-    "rollout": {"shadow": {}},
-    "analysis": {},
+    "rollout": {"shadow": {}, "analysis": {}},
     "retrain": {},
     "history": {},
 }

@@ -26,6 +26,7 @@ from recommender_operator.process.instances import (
 from recommender_operator.reconcile.reconciler import Key, Refused
 from recommender_operator.resources.labels import INSTANCE
 from tests.fakes.kube import NOW, FakeKube
+from tests.sources import SOURCE
 
 KEY = Key("team", "movies")
 GRACE = 120.0
@@ -38,8 +39,8 @@ class World:
 
     def __post_init__(self) -> None:
         spec = {
-            "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-            "storage": {"claimName": "store"},
+            "data": {"source": SOURCE},
+            "storage": {"persistentVolumeClaim": {"claimName": "store"}},
         }
         metadata = {"name": "movies", "namespace": "team", "labels": {}}
         kind = {"apiVersion": "recommender.dev/v1alpha1", "kind": "RecommenderModel"}

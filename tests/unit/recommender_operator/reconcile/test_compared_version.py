@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from recommender_operator.reconcile.collector_readings import compared_version
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources import builder_inputs
 
 LABELLED = {
-    "claimName": "raw", "format": "CSV",
+    "persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV",
     "mapping": {
         "interactions": {
             "files": "i.csv", "user": "u", "item": "i", "timestamp": "t", "eventType": "kind",
@@ -29,9 +30,9 @@ LABELLED = {
     ("changes", "champion"),
     [
         ({}, "movies-0a1b2c3d"),
-        ({"drift": {"enabled": False}}, None),
+        ({"retrain": {"drift": {"enabled": False}}}, None),
         ({"serving": {"impressions": 0}}, None),
-        ({"data": {"source": {"claimName": "raw", "format": "MovieLens100K"}}}, None),
+        ({"data": {"source": SOURCE}}, None),
     ],
     ids=["attributed", "no monitor", "no impressions", "ratings"],
 )

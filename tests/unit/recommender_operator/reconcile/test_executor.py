@@ -35,13 +35,12 @@ from recommender_operator.reconcile.observer import Snapshot
 from recommender_operator.resources import counter_baselines, model_version, names
 from tests.fakes.documents import copied
 from tests.fakes.kube import NOW
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
 NAME = "movies-0123abcd"
-MODEL = builder_inputs.model(
-    data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}}
-)
+MODEL = builder_inputs.model(data={"source": SOURCE, "snapshots": {}})
 PUBLISHED = ModelVersionStatus(
     stage=VersionStage.DEPLOYING,
     stage_since=NOW,

@@ -14,9 +14,10 @@ from recommender_operator.adapters.kinds import (
     SCALED_OBJECTS,
     VERSIONS,
 )
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.api.version import Artifact, ModelVersionStatus, VersionStage
 from recommender_operator.controller.kube import PODS
-from recommender_operator.resources import autoscaling, model_version, scaled_objects
+from recommender_operator.resources import autoscaling, model_version
 from recommender_operator.resources.labels import Component
 from tests.fakes.kube import NOW
 from tests.fakes.objects import STANDARD_CHAIN, add_model, controller, pod, put_chain

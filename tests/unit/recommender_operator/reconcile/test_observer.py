@@ -299,7 +299,11 @@ async def test_a_status_is_read_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("part", "content", "field"),
     [
-        ("spec", {"data": {"source": {}}, "storage": {"claimName": "s"}}, "spec.data.source"),
+        (
+            "spec",
+            {"data": {"source": {}}, "storage": {"persistentVolumeClaim": {"claimName": "s"}}},
+            "spec.data.source",
+        ),
         ("status", {"stage": "Dancing"}, "status.stage"),
     ],
 )

@@ -83,7 +83,7 @@ async def test_the_smoke_inference_uses_the_id_types_of_the_version() -> None:
                          "value": "v"},
         "ids": {"user": "Text"},
     }  # fmt: skip
-    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": mapping}
     spec = builder_inputs.version().spec
     data = spec.data.model_copy(update={"source": DataSource.model_validate(source)})
     shot = snapshot(rig, pod("p", NAME), spec=spec.model_copy(update={"data": data}))

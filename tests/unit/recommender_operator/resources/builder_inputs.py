@@ -10,6 +10,7 @@ from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import Artifact, ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources.options import Options
+from tests.sources import source
 
 DIGEST = "sha256:" + "ab" * 32
 OPTIONS = Options(
@@ -45,10 +46,10 @@ RECALIBRATION = Recalibration(
 def model(**sections: object) -> ModelObject:
     spec = {
         "data": {
-            "source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"},
+            "source": source(path="ml-100k"),
             "window": {"days": 90},
         },
-        "storage": {"claimName": "store"},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
         "serving": {"replicas": 2},
     }
     return ModelObject(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import inference_service, jobs, labels
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
@@ -34,10 +36,7 @@ def job(kind: JobKind) -> labels.Manifest:
 
 
 def scheduled(**data: object) -> ModelObject:
-    return model(
-        data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
-        | data
-    )
+    return model(data={"source": SOURCE, "snapshots": {"keep": 48}} | data)
 
 
 def command_of(manifest: labels.Manifest) -> list[str]:
@@ -50,7 +49,7 @@ def standard() -> labels.Manifest:
 
 
 def knative() -> labels.Manifest:
-    return inference_service.knative(model(), version(), 10, OPTIONS)
+    return knative_manifests.service(model(), version(), 10, OPTIONS)
 
 
 MAPPING: dict[str, Any] = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import (
@@ -100,15 +101,15 @@ def test_targets_change_autoscalers_but_not_pods() -> None:
 
 
 def test_knative_scales_by_requests_with_its_own_autoscaler() -> None:
-    built = inference_service.knative(scaled(), version(), None, OPTIONS)
+    built = knative_manifests.service(scaled(), version(), None, OPTIONS)
     predictor = built["spec"]["predictor"]
     assert (predictor["minReplicas"], predictor["maxReplicas"]) == (2, 6)
     assert (predictor["scaleMetric"], predictor["scaleTarget"]) == ("concurrency", 8)
     delay = {"autoscaling.knative.dev/scale-down-delay": "120s"}
     assert predictor["annotations"] == delay
-    own = inference_service.serving_digest
+    own = knative_manifests.serving_digest
     other = scaled(maxReplicas=9).spec.serving
-    assert own(scaled().spec.serving, knative=True) != own(other, knative=True)
+    assert own(scaled().spec.serving) != own(other)
 
 
 def test_a_disruption_budget_allows_one_pod_at_a_time_at_any_number_of_pods() -> None:

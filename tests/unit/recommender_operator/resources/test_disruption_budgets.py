@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.resources import disruption_budgets, labels
 from tests.unit.recommender_operator.resources.built_manifests import Golden, standard
 
@@ -31,7 +32,7 @@ def test_in_knative_mode_one_pod_of_all_revisions_may_be_evicted_and_none_of_a_j
 ):
     stored = standard()
     stored["metadata"]["uid"] = "uid-service"
-    budget = disruption_budgets.knative_budget("movies", stored)
+    budget = knative_manifests.budget("movies", stored)
     spec, metadata = budget["spec"], budget["metadata"]
     assert (metadata["name"], spec["maxUnavailable"]) == ("movies-predictor", 1)
     assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"

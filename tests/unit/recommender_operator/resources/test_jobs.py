@@ -13,6 +13,7 @@ from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs
 from recommender_training.cli import main, options
 from recommender_training.data_checks.policy import parse_checks
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.built_manifests import (
     INPUTS,
@@ -31,7 +32,11 @@ def test_a_job_is_as_expected(kind: JobKind, golden: Golden) -> None:
 
 
 def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
-    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": MAPPING}
+    source = {
+        "persistentVolumeClaim": {"claimName": "raw", "path": "shop"},
+        "format": "CSV",
+        "mapping": MAPPING,
+    }
     owner = model(data={"source": source})
     spec = version().spec.model_copy(update={"data": owner.spec.data})
     mapped = dataclasses.replace(version(), spec=spec)
@@ -48,7 +53,7 @@ def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
 
 def test_the_check_gets_non_default_settings_and_the_data_to_compare_with() -> None:
     checks = {"maxVolumeDrop": 0.2, "alpha": 0.01, "levels": {"shift": "Block", "lost": "Block"}}
-    data = {"source": {"claimName": "raw", "format": "MovieLens100K"}, "checks": checks}
+    data = {"source": SOURCE, "checks": checks}
     spec = version().spec.model_copy(update={"data": model(data=data).spec.data})
     reported = dataclasses.replace(version(), spec=spec)
     inputs = {"against": "i3.u1.t0-00ff"}
@@ -83,7 +88,7 @@ def test_the_longest_mapping_fits_the_arguments_of_a_process() -> None:
         "users": {**name, "id": column, "features": features[50:100]},
         "items": {**name, "id": column, "features": features[100:]},
     }  # fmt: skip
-    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    source = {"persistentVolumeClaim": {"claimName": "raw"}, "format": "CSV", "mapping": mapping}
     spec = version().spec.model_copy(update={"data": model(data={"source": source}).spec.data})
     mapped = dataclasses.replace(version(), spec=spec)
     manifest = jobs.job(model(), mapped, JobKind.CHECK, 1, {}, OPTIONS)

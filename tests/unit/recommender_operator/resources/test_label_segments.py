@@ -38,7 +38,11 @@ def test_the_transformer_is_told_only_if_predictions_are_compared() -> None:
     without_label = {name: part for name, part in whole.items() if name != "label"}
     found = {}
     for name, each in (("label", whole), ("none", without_label)):
-        source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": each}
+        source = {
+            "persistentVolumeClaim": {"claimName": "raw", "path": "shop"},
+            "format": "CSV",
+            "mapping": each,
+        }
         of = model(serving={"impressions": 1}, data={"source": source})
         told = {one["name"]: one["value"] for one in variables(of, version(), own)}
         found[name] = told.get("RECOMMENDER_LABEL_SEGMENTS")

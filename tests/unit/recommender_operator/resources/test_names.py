@@ -14,9 +14,10 @@ from recommender_operator.api import rules
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
+from tests.sources import SOURCE, source
 
 LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
-DATA = DataSpec.model_validate({"source": {"claimName": "raw", "format": "MovieLens100K"}})
+DATA = DataSpec.model_validate({"source": SOURCE})
 
 
 def test_the_digest_of_a_known_spec_never_changes() -> None:
@@ -43,14 +44,14 @@ def test_an_optional_field_of_a_later_release_makes_no_new_version() -> None:
     [
         (
             {
-                "source": {"claimName": "raw", "path": "ml-100k", "format": "MovieLens100K"},
+                "source": source(path="ml-100k"),
                 "window": {"days": 90},
             },
             "50e7448c962fbcc19425030ba5d0b8785c7e27cea662bc71b9bf5cc3924c7fcd",
         ),
         (
             {
-                "source": {"claimName": "raw", "format": "MovieLens100K"},
+                "source": SOURCE,
                 "minRows": 5,
                 "maxQuarantinedShare": 0.5,
             },
@@ -70,12 +71,10 @@ def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
     """As the API server sets them, and as a manifest may spell them out."""
     same: tuple[dict[str, object], ...] = ({}, {"levels": {}}, DataChecks().dump())
     for checks in same:
-        spec = DataSpec.model_validate(
-            {"source": {"claimName": "raw", "format": "MovieLens100K"}, "checks": checks}
-        )
+        spec = DataSpec.model_validate({"source": SOURCE, "checks": checks})
         assert names.spec_hash(spec, TrainingSpec()) == names.spec_hash(DATA, TrainingSpec())
     other = {
-        "source": {"claimName": "raw", "format": "MovieLens100K"},
+        "source": SOURCE,
         "checks": {"levels": {"shift": "Block"}},
     }
     spec = DataSpec.model_validate(other)
@@ -84,9 +83,7 @@ def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
 
 def test_a_schedule_of_snapshots_makes_no_version_and_a_pin_to_the_past_does() -> None:
     def digest(**fields: object) -> str:
-        data = DataSpec.model_validate(
-            {"source": {"claimName": "raw", "format": "MovieLens100K"}} | fields
-        )
+        data = DataSpec.model_validate({"source": SOURCE} | fields)
         return names.spec_hash(data, TrainingSpec())
 
     plain = names.spec_hash(DATA, TrainingSpec())
@@ -106,7 +103,11 @@ def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> No
             "interactions": {"files": "*.csv", "user": "u", "item": "i",
                              "timestamp": "t", "value": "v"} | changes
         } | (sections or {})  # fmt: skip
-        source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+        source = {
+            "persistentVolumeClaim": {"claimName": "raw"},
+            "format": "CSV",
+            "mapping": mapping,
+        }
         return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())
 
     assert digest() == digest(timestampUnit="Seconds", lowest=1)
@@ -132,9 +133,7 @@ def test_a_search_makes_a_version_and_its_defaults_written_out_the_same() -> Non
 
 
 def test_data_training_and_token_each_make_another_version() -> None:
-    other_data = DataSpec.model_validate(
-        {"source": {"claimName": "other", "format": "MovieLens100K"}}
-    )
+    other_data = DataSpec.model_validate({"source": source("other")})
     other_training = TrainingSpec(seed=18)
     digests = {
         names.spec_hash(DATA, TrainingSpec()),
@@ -147,8 +146,8 @@ def test_data_training_and_token_each_make_another_version() -> None:
 
 def test_fields_outside_data_and_training_make_no_new_version() -> None:
     base = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
     }
     one = RecommenderModelSpec.model_validate(base)
     two = RecommenderModelSpec.model_validate(base | {"serving": {"replicas": 9}, "paused": True})
@@ -185,7 +184,11 @@ def test_the_default_of_max_per_row_names_no_new_version_where_it_is_stated() ->
             "users": {"files": "u/*", "id": "id"},
         }  # fmt: skip
         mapping[table]["features"] = [tags]
-        source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+        source = {
+            "persistentVolumeClaim": {"claimName": "raw"},
+            "format": "CSV",
+            "mapping": mapping,
+        }
         return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())
 
     for table in ("interactions", "users"):

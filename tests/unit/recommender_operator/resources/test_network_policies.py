@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import inference_service, jobs, labels, network_policies
 from recommender_operator.resources.labels import Component, Manifest
@@ -34,7 +35,7 @@ def service() -> Manifest:
 
 
 def knative() -> Manifest:
-    made = inference_service.knative(model(), version(), None, OPTIONS)
+    made = knative_manifests.service(model(), version(), None, OPTIONS)
     made["metadata"]["uid"] = "uid-service"
     return made
 
@@ -56,7 +57,7 @@ def transformer(options: Options) -> Manifest:
 def test_the_policies_equal_their_golden_files(golden: Callable[[str, Any], None]) -> None:
     golden("network_policy", triton(OPEN))
     golden("network_policy_transformer", transformer(CLOSED))
-    golden("network_policy_knative", network_policies.knative_policy(model(), knative(), CLOSED))
+    golden("network_policy_knative", knative_manifests.policy(model(), knative(), CLOSED))
     golden("network_policy_jobs", network_policies.of_jobs(model(), CLOSED))
 
 
@@ -162,7 +163,7 @@ def test_workers_of_a_training_reach_one_another_and_no_job_is_reached_by_others
 
 
 def test_in_knative_mode_the_pods_of_revisions_open_no_port_of_triton() -> None:
-    spec = network_policies.knative_policy(model(), knative(), OPEN)["spec"]
+    spec = knative_manifests.policy(model(), knative(), OPEN)["spec"]
     own = knative()["spec"]["predictor"]["labels"].items()
     assert spec["podSelector"]["matchLabels"].items() <= own
     (anybody, monitoring) = spec["ingress"]
@@ -175,4 +176,4 @@ def test_in_knative_mode_the_pods_of_revisions_open_no_port_of_triton() -> None:
     assert {port["containerPort"] for port in container["ports"]} <= opened
     assert opened.isdisjoint({8000, 9000, 8002})
     assert monitoring["from"] == [MONITORING]
-    assert spec["egress"] == [network_policies._DNS]
+    assert spec["egress"] == [network_policies.DNS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import DataSpec, ServingSpec, TrainingSpec
 from recommender_operator.api.spec_pod_template import PodSpec, PodTemplate
 from recommender_operator.observed import JobKind, ModelObject
@@ -16,6 +17,7 @@ from recommender_operator.resources import (
     train_jobs,
 )
 from recommender_operator.resources.labels import Manifest
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import (
     OPTIONS,
     model,
@@ -45,7 +47,7 @@ MARKS = {"labels": {"team": "web"}, "annotations": {"example.com/cost": "a b"}}
 
 def placed(**more: object) -> ModelObject:
     section = {"podTemplate": {"metadata": {**MARKS, **more}, "spec": POOL}}
-    data = {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 48}}
+    data = {"source": SOURCE, "snapshots": {"keep": 48}}
     return model(training=section, serving={"replicas": 2, **section}, data=data)
 
 
@@ -58,7 +60,7 @@ def templates() -> Iterator[tuple[JobKind, Manifest]]:
 
 def served() -> Iterator[Manifest]:
     yield from inference_service.standard(placed(), version(), OPTIONS)["spec"].values()
-    yield from inference_service.knative(placed(), version(), 10, OPTIONS)["spec"].values()
+    yield from knative_manifests.service(placed(), version(), 10, OPTIONS)["spec"].values()
 
 
 def test_every_job_runs_where_and_as_whom_training_says() -> None:
@@ -110,7 +112,7 @@ def test_labels_of_the_operator_take_precedence() -> None:
 
 
 def test_where_pods_run_makes_no_other_version_but_replaces_served_pods() -> None:
-    data = DataSpec.model_validate({"source": {"claimName": "raw", "format": "MovieLens100K"}})
+    data = DataSpec.model_validate({"source": SOURCE})
     training = TrainingSpec.model_validate({"podTemplate": {"spec": POOL}})
     assert names.spec_hash(data, training) == names.spec_hash(data, TrainingSpec())
     serving = ServingSpec.model_validate({"podTemplate": {"spec": POOL}})

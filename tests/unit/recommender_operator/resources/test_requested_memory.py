@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.quantities import MEBIBYTE
 from recommender_operator.resources import inference_service, requested_memory
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
@@ -32,10 +33,10 @@ def test_a_pod_in_knative_mode_has_both_containers() -> None:
     assert requested_memory.of_service(knative()) == 2 * (512 + 256) * MEBIBYTE
     containers = [{"resources": {"requests": {"memory": each}}} for each in ("512Mi", 268435456)]
     revision = {
-        "metadata": {"annotations": {requested_memory.MIN_SCALE: "2"}},
+        "metadata": {"annotations": {knative_manifests.MIN_SCALE: "2"}},
         "spec": {"containers": [*containers, {"name": "other"}]},
     }
-    assert requested_memory.of_revision(revision) == 2 * (512 + 256) * MEBIBYTE
+    assert knative_manifests.requested_memory_of(revision) == 2 * (512 + 256) * MEBIBYTE
 
 
 @pytest.mark.parametrize("memory", ["much", "1e3", None])
@@ -47,4 +48,4 @@ def test_a_form_that_nobody_here_writes_is_no_error(memory: object) -> None:
 
 def test_an_object_without_a_spec_requests_nothing() -> None:
     assert requested_memory.of_service({"metadata": {}}) == 0
-    assert requested_memory.of_revision({"metadata": {}}) == 0
+    assert knative_manifests.requested_memory_of({"metadata": {}}) == 0

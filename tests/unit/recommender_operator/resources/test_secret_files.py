@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import inference_service
 from recommender_operator.resources.labels import Manifest
@@ -31,7 +32,7 @@ LOGS = {"log-key": ("log-key", "own")}
 def _built(options: Options, of: ModelObject, *, knative: bool) -> tuple[Manifest, Manifest]:
     """The pods with the transformer, and its container."""
     if knative:
-        pods = inference_service.knative(of, version(), None, options)["spec"]["predictor"]
+        pods = knative_manifests.service(of, version(), None, options)["spec"]["predictor"]
     else:
         pods = inference_service.standard(of, version(), options)["spec"]["transformer"]
     (container,) = pods["containers"]
@@ -99,6 +100,6 @@ def test_a_store_with_one_password_is_used_as_its_default_user() -> None:
 def test_triton_mounts_no_secret() -> None:
     predictor = inference_service.standard(model(), version(), STORE)["spec"]["predictor"]
     assert not _secrets(predictor)
-    pods = inference_service.knative(model(), version(), None, STORE)["spec"]["predictor"]
+    pods = knative_manifests.service(model(), version(), None, STORE)["spec"]["predictor"]
     for container in (pods["model"], *pods["initContainers"]):
         assert not {each["name"] for each in container.get("volumeMounts", [])} & {*USERS, *LOGS}

@@ -15,6 +15,7 @@ from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.observed import JobKind, VersionObject
 from recommender_operator.resources import jobs, labels, names, train_jobs
 from recommender_training.config.training import TrainingConfig, parse_config
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
@@ -73,7 +74,7 @@ def test_only_training_pods_request_a_gpu() -> None:
     other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
     other |= {"source_path": "artifacts/movies/00", "source_digest": DIGEST}
     owner, alone = (
-        model(data={"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {}}),
+        model(data={"source": SOURCE, "snapshots": {}}),
         group(1, **wanted),
     )
     spec = alone.spec.model_copy(update={"recalibration": RECALIBRATION})

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from recommender_contract.online_store import Hide
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import inference_service
 from recommender_operator.resources.options import Options
@@ -38,7 +39,7 @@ def test_transformers_of_the_collectors_namespace_alone_get_its_secret() -> None
     own = dataclasses.replace(OPTIONS, collector_secret="keys", store_namespace="team")
     built = [
         inference_service.standard(model(), version(), own)["spec"],
-        inference_service.knative(model(), version(), None, own)["spec"],
+        knative_manifests.service(model(), version(), None, own)["spec"],
     ]
     for pods, others in ((built[0]["transformer"], [built[0]["predictor"]]),
                          (built[1]["predictor"], [])):  # fmt: skip
@@ -126,7 +127,11 @@ def test_transformers_report_predictions_of_a_label_that_impressions_have() -> N
         **MAPPING["interactions"], "eventType": "kind", "eventTypes": [{"type": "purchase"}]
     }  # fmt: skip
     mapping = {**MAPPING, "interactions": interactions, "label": label}
-    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": mapping}
+    source = {
+        "persistentVolumeClaim": {"claimName": "raw", "path": "shop"},
+        "format": "CSV",
+        "mapping": mapping,
+    }
     labelled = model(serving={"impressions": 1}, data={"source": source})
     assert _environment(own, labelled)["RECOMMENDER_PREDICTIONS"] == "true"
 
@@ -151,7 +156,7 @@ def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
     of = model(serving={"cache": {"seconds": 9, "maxMegabytes": 32}})
     for built in (
         inference_service.standard(of, version(), OPTIONS)["spec"]["transformer"],
-        inference_service.knative(of, version(), 10, OPTIONS)["spec"]["predictor"],
+        knative_manifests.service(of, version(), 10, OPTIONS)["spec"]["predictor"],
     ):
         (container,) = built["containers"]
         environment = {each["name"]: each["value"] for each in container["env"]}

@@ -11,6 +11,7 @@ from recommender_operator.api.version import ModelVersionSpec
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import jobs, train_jobs
 from recommender_operator.resources.options import Options
+from tests.sources import SOURCE, source
 from tests.unit.recommender_operator.resources.builder_inputs import (
     OPTIONS,
     RECALIBRATION,
@@ -22,7 +23,7 @@ STAGED = {"staged_path": "staging/movies/v-1", "digest": "sha256:" + "ab" * 32}
 TRAIN = {"data_version": "v"}
 CHAMPION = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
 PREVIOUS = {"previous_path": "artifacts/movies/cd", "previous_digest": "sha256:" + "cd" * 32}
-SOURCE = {"source_path": "artifacts/movies/ab", "source_digest": "sha256:" + "ab" * 32}
+ARTIFACT = {"source_path": "artifacts/movies/ab", "source_digest": "sha256:" + "ab" * 32}
 REMOVED = {"paths": "artifacts/movies/00,staging/movies/x-1"}
 ALL = {"paths": "artifacts/movies,staging/movies,lake/movies"}
 READ, WRITE = True, False
@@ -49,10 +50,7 @@ def pod(
     data: dict[str, Any] | None = None,
     options: Options = OPTIONS,
 ) -> Any:
-    owner, made = of(
-        data
-        or {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 2}}
-    )
+    owner, made = of(data or {"source": SOURCE, "snapshots": {"keep": 2}})
     subject = None if kind is JobKind.SNAPSHOT else made
     return jobs.job(owner, subject, kind, 1, inputs, options)["spec"]["template"]["spec"]
 
@@ -87,7 +85,7 @@ def mounted(spec: Any, name: str = "store") -> dict[str, bool]:
                 "staging/movies": WRITE,
             },
         ),
-        (JobKind.RECALIBRATE, SOURCE, {"artifacts/movies": READ, "staging/movies": WRITE}),
+        (JobKind.RECALIBRATE, ARTIFACT, {"artifacts/movies": READ, "staging/movies": WRITE}),
         (JobKind.PUBLISH, STAGED, {"staging/movies": READ, "artifacts/movies": WRITE}),
         (JobKind.REMOVE, REMOVED, {"artifacts/movies": WRITE, "staging/movies": WRITE}),
         (
@@ -109,7 +107,7 @@ def test_a_job_mounts_the_folders_that_it_needs_and_writes_only_where_it_must(
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
-    inputs = TRAIN | CHAMPION | PREVIOUS | SOURCE | STAGED | REMOVED
+    inputs = TRAIN | CHAMPION | PREVIOUS | ARTIFACT | STAGED | REMOVED
     spec = pod(kind, inputs)
     (main,) = spec["containers"]
     mounts = [f"{path}/" for path in (*mounted(spec), *mounted(spec, "data"))]
@@ -127,7 +125,7 @@ def test_every_folder_of_a_command_is_mounted(kind: JobKind) -> None:
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/news/ab"}),
         (JobKind.TRAIN, TRAIN | {**CHAMPION, "champion_path": "artifacts/movies/../news"}),
         (JobKind.TRAIN, TRAIN | CHAMPION | {**PREVIOUS, "previous_path": "artifacts/news/ab"}),
-        (JobKind.RECALIBRATE, {**SOURCE, "source_path": "artifacts/news/ab"}),
+        (JobKind.RECALIBRATE, {**ARTIFACT, "source_path": "artifacts/news/ab"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "staging/news/v-1"}),
         (JobKind.PUBLISH, {**STAGED, "staged_path": "lake/movies"}),
         (JobKind.REMOVE, {"paths": "artifacts/movies/00,artifacts/news"}),
@@ -148,7 +146,7 @@ def test_raw_data_are_read_only_whatever_claim_they_are_in() -> None:
     shared = pod(
         JobKind.CHECK,
         {},
-        {"source": {"claimName": "store", "path": "raw/films", "format": "MovieLens100K"}},
+        {"source": source("store", "raw/films")},
     )
     assert mounted(shared) == {"/store/lake/movies": False, "/data/raw/films": True}
     named = [v["persistentVolumeClaim"]["claimName"] for v in shared["volumes"][:1]]
@@ -163,7 +161,11 @@ def test_a_check_may_mark_the_files_of_the_collector_as_read(
     kind: JobKind, claim: str, folder: str
 ) -> None:
     path = f"{folder}/movies".lstrip("/")
-    source = {"claimName": claim, "path": path, "format": "JSONLines", "mapping": MAPPED}
+    source = {
+        "persistentVolumeClaim": {"claimName": claim, "path": path},
+        "format": "JSONLines",
+        "mapping": MAPPED,
+    }
     options = dataclasses.replace(
         OPTIONS, store_namespace="team", collector_files=f"{claim}/{folder}".rstrip("/")
     )
@@ -188,16 +190,14 @@ def test_raw_data_in_the_folders_of_the_operator_are_never_mounted() -> None:
         pod(
             JobKind.CHECK,
             {},
-            {"source": {"claimName": "store", "path": "lake/news", "format": "MovieLens100K"}},
+            {"source": source("store", "lake/news")},
         )
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_the_group_of_a_volume_changes_only_if_its_owner_allows_it(kind: JobKind) -> None:
-    inputs = TRAIN | SOURCE | STAGED | REMOVED
-    owner, made = of(
-        {"source": {"claimName": "raw", "format": "MovieLens100K"}, "snapshots": {"keep": 2}}
-    )
+    inputs = TRAIN | ARTIFACT | STAGED | REMOVED
+    owner, made = of({"source": SOURCE, "snapshots": {"keep": 2}})
     subject = None if kind is JobKind.SNAPSHOT else made
 
     def context(*, given: bool) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def test_the_group_of_a_volume_changes_only_if_its_owner_allows_it(kind: JobKind
 
 def test_a_group_of_workers_mounts_what_one_worker_does() -> None:
     alone = pod(JobKind.TRAIN, TRAIN)
-    owner, made = of({"source": {"claimName": "raw", "format": "MovieLens100K"}})
+    owner, made = of({"source": SOURCE})
     runtime = train_jobs.training_runtime(owner, made, 1, TRAIN, OPTIONS, fs_group=True)
     (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     worker = node["template"]["spec"]["template"]["spec"]
@@ -259,7 +259,7 @@ def test_a_later_job_creates_no_folders(kind: JobKind, inputs: dict[str, str]) -
     (JobKind.CHECK, ["main", "prepare"]), (JobKind.PUBLISH, ["main"]),
 ])  # fmt: skip
 def test_a_read_only_store_is_not_tried_again(kind: JobKind, names: list[str]) -> None:
-    owner, made = of({"source": {"claimName": "raw", "format": "MovieLens100K"}})
+    owner, made = of({"source": SOURCE})
     policy = jobs.job(owner, made, kind, 1, STAGED, OPTIONS)["spec"]["podFailurePolicy"]
     codes = [rule["onExitCodes"] for rule in policy["rules"] if "onExitCodes" in rule]
     assert [code["containerName"] for code in codes] == names

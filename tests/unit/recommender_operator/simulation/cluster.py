@@ -25,6 +25,7 @@ from recommender_operator.observed import (
 )
 from recommender_operator.resources import baseline_deployment_names
 from recommender_operator.resources.assignment_header import Assignment
+from tests.sources import SOURCE
 from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
 from tests.unit.recommender_operator.simulation.users import Users
 
@@ -32,17 +33,34 @@ START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
 BAD = {"auc": 0.5}
 JobKey = tuple[JobKind, str, int]
+#: Parts of sections that a test gives without the rest of their section, or leaves out.
+PARTS = {"rollout": ("analysis", "experiment"), "retrain": ("drift",)}
 
 
 def spec(**sections: object) -> RecommenderModelSpec:
     """Return a spec with short times, whose model retrains by itself; drift is off."""
     base: dict[str, object] = {
-        "data": {"source": {"claimName": "raw", "format": "MovieLens100K"}},
-        "storage": {"claimName": "store"},
-        "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
-        "drift": {"enabled": False},
+        "data": {"source": SOURCE},
+        "storage": {"persistentVolumeClaim": {"claimName": "store"}},
+        "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}},
+        "retrain": {"drift": {"enabled": False}},
     }
-    return RecommenderModelSpec.model_validate(base | in_mode("Auto", {"retrain": {}} | sections))
+    return RecommenderModelSpec.model_validate(in_mode("Auto", changed(base, sections)))
+
+
+def changed(before: Mapping[str, object], sections: Mapping[str, object]) -> dict[str, object]:
+    """Return a spec with other sections: each replaces the one before.
+
+    A part of `PARTS` is like a section: it stays if it is not given, and replaces nothing else.
+    """
+    found = {**before, **sections}
+    for name, parts in PARTS.items():
+        was, given = before.get(name), sections.get(name)
+        if isinstance(was, Mapping) and isinstance(given, Mapping):
+            only_parts = bool(given) and all(field in parts for field in given)
+            kept = {field: was[field] for field in was if only_parts or field in parts}
+            found[name] = {**kept, **given}
+    return found
 
 
 def in_mode(mode: str, sections: dict[str, object]) -> dict[str, object]:

@@ -10,7 +10,7 @@ SERVER = "http://prom.monitoring:9090"
 
 
 def asking(url: str) -> World:
-    return World(spec=spec(analysis={"provider": "Prometheus", "prometheusUrl": url}))
+    return World(spec=spec(rollout={"analysis": {"provider": "Prometheus", "prometheusUrl": url}}))
 
 
 def test_a_refused_server_is_reported_with_the_remedy_before_any_request() -> None:

@@ -20,7 +20,9 @@ DECLARED = pathlib.Path("training/recommender_training/ingestion/movielens100k/m
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 BY_USERS: dict[str, Any] = {
     "serving": {"impressions": 1},
-    "experiment": {"primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.05}]},
+    "rollout": {
+        "experiment": {"primary": [{"metric": "ClickThroughRate", "smallestEffect": 0.05}]}
+    },
 }
 
 
@@ -62,9 +64,9 @@ def test_settings_without_a_collector_are_named_with_value_and_remedy(
 
 def test_an_experiment_and_a_holdout_without_a_collector_are_named_before_any_training() -> None:
     serving = {"impressions": 1, "holdout": {"percent": 5}}
-    rollout: dict[str, Any] = {"interleaving": {}}
+    rollout: dict[str, Any] = {"interleaving": {}, **BY_USERS["rollout"]}
     world = looked(Platform(), **(BY_USERS | {"serving": serving, "rollout": rollout}))
-    for field in ("serving.holdout", "experiment", "rollout.interleaving"):
+    for field in ("serving.holdout", "rollout.experiment", "rollout.interleaving"):
         assert f"{field} {{" in world.message(KIND)
 
 
@@ -104,7 +106,13 @@ LIMITS = {"diversity": [{"feature": "brand", "maxPerCategory": 2}]}
 
 
 def data(mapping: dict[str, Any]) -> dict[str, Any]:
-    return {"source": {"claimName": "raw", "format": "CSV", "mapping": mapping}}
+    return {
+        "source": {
+            "persistentVolumeClaim": {"claimName": "raw"},
+            "format": "CSV",
+            "mapping": mapping,
+        }
+    }
 
 
 def test_a_limit_whose_feature_the_champion_lacks_is_named_until_a_version_has_it() -> None:
@@ -137,10 +145,10 @@ def test_features_of_the_sample_format_are_known_too() -> None:
 
 def test_a_segment_that_no_request_has_is_named() -> None:
     segments = [{"feature": "devise"}]
-    plan = {**BY_USERS["experiment"], "segments": segments}
-    world = looked(**(BY_USERS | {"data": data(SHOP), "experiment": plan}))
+    plan = {**BY_USERS["rollout"]["experiment"], "segments": segments}
+    world = looked(**(BY_USERS | {"data": data(SHOP), "rollout": {"experiment": plan}}))
     assert world.condition(KIND) == ("False", "FeatureNotServed")
-    assert "experiment.segments devise" in world.message(KIND)
+    assert "rollout.experiment.segments devise" in world.message(KIND)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +166,10 @@ def test_a_segment_that_no_request_has_is_named() -> None:
             "training.algorithm DeepRanker",
         ),
         ({"training": {"export": {"maxAucLoss": 0}}}, "training.export.maxAucLoss 0"),
-        ({"analysis": {"prometheusUrl": "http://prom:9090"}}, "analysis.provider Prometheus"),
+        (
+            {"rollout": {"analysis": {"prometheusUrl": "http://prom:9090"}}},
+            "rollout.analysis.provider Prometheus",
+        ),
         (
             {"rollout": {"traffic": "Knative"}, "serving": {"transformerReplicas": 3}},
             "serving.transformerReplicas 3",
@@ -176,7 +187,7 @@ def test_a_setting_that_another_one_makes_useless_is_named_with_that_one(
 
 def test_a_long_value_is_shortened() -> None:
     segments = [{"feature": f"feature_{number}"} for number in range(3)]
-    plan = {**BY_USERS["experiment"], "segments": segments}
-    world = looked(Platform(), **(BY_USERS | {"experiment": plan}))
+    plan = {**BY_USERS["rollout"]["experiment"], "segments": segments}
+    world = looked(Platform(), **(BY_USERS | {"rollout": {"experiment": plan}}))
     assert "…" in world.message(KIND)
     assert len(world.message(KIND)) <= MAX_MESSAGE

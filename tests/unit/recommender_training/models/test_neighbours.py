@@ -54,7 +54,7 @@ def test_a_pair_beyond_the_head_has_the_cosine_of_its_users() -> None:
     values = np.full(7, 5.0, dtype=np.float32)
     events = Events(user, item, values, np.arange(7) * 100)
     head = np.array([2, 3])
-    liked = neighbours._liked(events, 4)
+    liked = neighbours.liked_by_users(events, 4)
     near = neighbours._cosine(liked, np.ones(4, dtype=np.bool_), head).toarray()
     assert near[0, 1] == near[1, 0] == pytest.approx(2 / np.sqrt(2 * 3))
     assert np.count_nonzero(near) == 2, "the pair of the head has EASE's weight"
@@ -70,7 +70,7 @@ def test_few_of_the_newest_positive_events_of_a_user_are_paired(
         np.array([5.0, 5.0, 5.0, 1.0], dtype=np.float32),
         np.arange(4),
     )
-    assert neighbours._liked(events, 4).toarray().tolist() == [[0.0, 1.0, 1.0, 0.0]]
+    assert neighbours.liked_by_users(events, 4).toarray().tolist() == [[0.0, 1.0, 1.0, 0.0]]
 
 
 def test_no_event_is_no_neighbour() -> None:

@@ -196,7 +196,7 @@ async def test_a_refused_server_gets_no_request() -> None:
     async with serving(handler) as port, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}"
         for allowed in ((), (f"{url}/other",)):
-            with pytest.raises(SampleError, match=r"shop/films-1: analysis\.prometheusUrl"):
+            with pytest.raises(SampleError, match=r"rollout\.analysis\.prometheusUrl"):
                 await provider(Queries(session), url, allowed).sample("shop", "films-1", PODS)
         for more in ("#", "?x=1", "/../", "@localhost"):
             with pytest.raises(SampleError, match="base URL"):

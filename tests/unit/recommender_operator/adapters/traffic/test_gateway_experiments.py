@@ -14,7 +14,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, mo
 from tests.unit.recommender_operator.resources.built_manifests import MAPPING
 
 NAME = "movies-0123abcd"
-MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "experiment": PLAN}
+MEASURED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"experiment": PLAN}}
 SHADOWED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"shadow": {}}}
 PLAIN: dict[str, object] = {"serving": {"impressions": 1}}
 MIXED: dict[str, object] = {"serving": {"impressions": 1}, "rollout": {"interleaving": {}}}
@@ -83,7 +83,7 @@ async def test_a_transformer_that_knows_no_withdrawn_versions_is_replaced_for_fu
 ):
     site = Site(labels.EXPERIMENTS)
     arms = {"weight": 20, "arms": [{"version": "movies-4567cdef"}]}
-    several = MEASURED | {"experiment": PLAN | arms}
+    several = MEASURED | {"rollout": {"experiment": PLAN | arms}}
     await site.ensured(PLAIN)
     site.age("1")
     assert not await site.ensured(MEASURED), "it knows the experiments of two versions"
@@ -101,13 +101,13 @@ async def test_a_transformer_that_knows_no_bands_is_replaced_if_numbers_divide_t
         "features": [{"name": "age", "kind": "Numeric"}, {"name": "plan", "kind": "Categorical"}],
     }
     source = {
-        "claimName": "raw", "path": "shop", "format": "CSV",
+        "persistentVolumeClaim": {"claimName": "raw", "path": "shop"}, "format": "CSV",
         "mapping": {**MAPPING, "users": users},
     }  # fmt: skip
 
     def divided_by(feature: str) -> dict[str, object]:
         experiment = PLAN | {"segments": [{"feature": feature}]}
-        return {**MEASURED, "experiment": experiment, "data": {"source": source}}
+        return {**MEASURED, "rollout": {"experiment": experiment}, "data": {"source": source}}
 
     site = Site(labels.EXPERIMENTS)
     await site.ensured(PLAIN)
@@ -138,10 +138,12 @@ async def test_a_transformer_that_reports_nothing_of_requests_is_replaced_if_the
     await site.ensured(PLAIN)
     site.age("3")
     assert not await site.ensured(MEASURED)
-    assert not await site.ensured(MEASURED | {"experiment": PLAN | GROUP}), "without its metric"
-    assert await site.ensured(MEASURED | {"experiment": PLAN | more})
+    assert not await site.ensured(MEASURED | {"rollout": {"experiment": PLAN | GROUP}}), (
+        "without its metric"
+    )
+    assert await site.ensured(MEASURED | {"rollout": {"experiment": PLAN | more}})
     assert site.known() == "4"
-    assert not await site.ensured(MEASURED | {"experiment": PLAN | more})
+    assert not await site.ensured(MEASURED | {"rollout": {"experiment": PLAN | more}})
 
 
 @pytest.mark.parametrize(("sections", "restarts"), [(SHADOWED, False), (MIXED, True)])

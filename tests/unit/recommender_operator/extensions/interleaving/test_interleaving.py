@@ -8,6 +8,7 @@ from recommender_operator.api.spec_rollout import InterleavingSpec, RolloutSpec,
 from recommender_operator.api.version import StepRecord, VersionStage
 from recommender_operator.api.version_interleaving import InterleavingStatus
 from recommender_operator.extensions.interleaving.interleaving import Interleaving
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import PLAIN, Routing
 from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.extensions.candidates import (
@@ -17,6 +18,7 @@ from tests.unit.recommender_operator.extensions.candidates import (
     state,
     step,
 )
+from tests.unit.recommender_operator.resources.builder_inputs import RECALIBRATION
 
 MIXED = RolloutSpec.model_validate({"interleaving": {"percent": 5}})
 RECORD = InterleavingStatus(id="5c0ffee5", plan=InterleavingSpec(percent=5), waiting_since=NOW)
@@ -51,8 +53,8 @@ def test_lists_are_mixed_at_no_other_time_and_not_without_a_route(
     assert Interleaving().route(state(rollout, candidate(**given)), PLAIN, {STABLE: 100}) == PLAIN
 
 
-def test_a_recalibrated_version_has_no_mixed_lists() -> None:
+def test_a_version_with_the_lists_of_another_one_has_no_mixed_lists() -> None:
     found = candidate(interleaving=RECORD)
-    spec = found.spec.model_copy(update={"recalibration": object()})
+    spec = found.spec.model_copy(update={"recalibration": RECALIBRATION})
     again = dataclasses.replace(found, spec=spec)
-    assert Interleaving().route(state(MIXED, again), PLAIN, {STABLE: 100}) == PLAIN
+    assert Interleaving().route(state(MIXED, again, EXTENSIONS), PLAIN, {STABLE: 100}) == PLAIN

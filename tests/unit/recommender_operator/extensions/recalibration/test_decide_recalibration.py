@@ -8,7 +8,9 @@ import pytest
 
 from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator import actions as a
-from recommender_operator.lifecycle import recalibrated_gates
+from recommender_operator.extensions.recalibration import recalibrated_gates
+from recommender_operator.extensions.recalibration.recalibration import Recalibrate
+from recommender_operator.extensions.registry import EXTENSIONS
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import DRIFT, look, serving, settle
@@ -60,7 +62,7 @@ def test_the_champion_gets_a_new_calibration_and_nothing_is_trained() -> None:
 
 def test_without_a_cooldown_it_starts_once() -> None:
     world, oracle = drifted()
-    world.edit(drift=DRIFT | {"cooldownSeconds": 0})
+    world.edit(retrain={"drift": DRIFT | {"cooldownSeconds": 0}})
     settle(world, oracle)
     version, _ = made(world)
     assert world.champion() == version.name
@@ -171,7 +173,7 @@ def test_a_calibration_that_mends_nothing_retrains_and_says_why() -> None:
 
 def test_one_window_is_too_few_to_judge_a_calibration_so_it_retrains() -> None:
     world, oracle = serving()
-    world.edit(drift=DRIFT | {"consecutiveWindows": 1})
+    world.edit(retrain={"drift": DRIFT | {"consecutiveWindows": 1}})
     settle(world, oracle)
     labelled(world, FEWER, 1)
     look(world, oracle, 1)
@@ -248,6 +250,18 @@ def test_a_rise_of_the_loss_holds_it_back_and_a_retraining_takes_its_place() -> 
     champion = world.versions[world.stable()]
     assert champion.spec.recalibration is None
     assert champion.name != first
+
+
+def test_without_the_extension_a_drift_of_the_calibration_retrains() -> None:
+    world, oracle = drifted()
+    world.extensions = [e for e in EXTENSIONS if not isinstance(e, Recalibrate)]
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "CalibrationDrifted")
+    assert world.message("Drifted").endswith("Reaction: a retraining starts")
+    settle(world, oracle)
+    champion = world.versions[world.stable()]
+    assert champion.spec.trigger == "Retrain: drift of the calibration"
+    assert JobKind.TRAIN in jobs_of(world, champion.name)
 
 
 @pytest.mark.parametrize("crash_after", range(4))

@@ -7,9 +7,10 @@ from typing import Any
 
 from recommender_operator.adapters.kinds import AUTOSCALERS, SCALED_OBJECTS
 from recommender_operator.adapters.traffic.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.controller.kube import KubeError, Object, Resource
-from recommender_operator.resources import autoscaling, scaled_objects
+from recommender_operator.resources import autoscaling
 from recommender_operator.resources.labels import Component
 from tests.fakes.keda import make_autoscaler
 from tests.fakes.kube import FakeKube

@@ -1,4 +1,4 @@
-"""The sections drift and retrain of the spec."""
+"""The section retrain of the spec: drift, and what follows from it."""
 
 from __future__ import annotations
 
@@ -77,4 +77,8 @@ class RetrainSpec(ApiModel):
         le=20,
         description="Number of automatic rollbacks in a row that locks the model until the "
         "annotation recommender.dev/retry is set.",
+    )
+    drift: DriftSpec = Field(
+        default=DriftSpec(),
+        description="How the served data is monitored for drift, whatever the mode.",
     )

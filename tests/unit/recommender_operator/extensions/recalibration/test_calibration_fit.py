@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis.calibration_fit import Judged, Refused, judge
 from recommender_operator.analysis.label_sums import Labels
-from recommender_operator.analysis.platt import Scale
+from recommender_operator.context.extension import Refused
+from recommender_operator.extensions.recalibration.calibration_fit import Judged, judge
+from recommender_operator.extensions.recalibration.platt import Scale
 from tests.unit.recommender_operator.analysis.label_worlds import Shop, read
 
 FIRST = 20_000

@@ -14,10 +14,11 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from recommender_operator.analysis import platt
 from recommender_operator.analysis.label_drift import DAYS, MIN_EXPECTED
 from recommender_operator.analysis.label_sums import Labels, added
-from recommender_operator.analysis.platt import Bin, Scale
+from recommender_operator.context.extension import Refused
+from recommender_operator.extensions.recalibration import platt
+from recommender_operator.extensions.recalibration.platt import Bin, Scale
 
 #: Fewest labels of each class in the windows of the fit, and in the one that judges it.
 LEAST_FITTED, LEAST_JUDGED = 100, 30
@@ -57,13 +58,6 @@ class Judged:
     def high(self) -> float:
         """Upper end of the interval of the gain."""
         return self.gain + self.error
-
-
-@dataclasses.dataclass(frozen=True)
-class Refused:
-    """The reason that there is no new calibration."""
-
-    why: str
 
 
 def judge(

@@ -14,33 +14,28 @@ from recommender_operator.resources import names
 _RECENT = datetime.timedelta(days=14)
 
 
-def in_force(
+def is_wanted(
     model: ModelObject,
-    base_hash: str,
+    retrain: RetrainStatus,
     versions: Mapping[str, VersionObject],
     champion: VersionObject | None,
     now: datetime.datetime,
-) -> RetrainStatus | None:
-    """Return the stored retraining if it is one of the current spec, whose digest is given.
+) -> bool:
+    """Return whether a stored retraining of the current spec may still begin.
 
     A new calibration that has not begun is void once another version was promoted than the one
     that it is for, or its labels are those of another time: after a pin, or after the spec has
     gone back.
     """
-    retrain, spec = model.status.retrain, model.spec
-    if retrain is None or retrain.spec_hash != base_hash:
-        return None
     if retrain.recalibration is None:
-        return retrain
-    digest = names.spec_hash(spec.data, spec.training, retrain.token)
-    made = versions.get(names.version_name(model.name, digest))
+        return True
+    made = versions.get(names.desired_version(model.name, model.spec, retrain.token))
     is_superseded = made is not None and made.status.stage is VersionStage.SUPERSEDED
     if made is not None and not (is_superseded and made.status.artifact is None):
-        return retrain
+        return True
     if champion is None or champion.name != retrain.recalibration.of:
-        return None
-    is_same = not _is_promoted_since(champion, retrain)
-    return retrain if is_same and now - retrain.requested_at <= _RECENT else None
+        return False
+    return not _is_promoted_since(champion, retrain) and now - retrain.requested_at <= _RECENT
 
 
 def _is_promoted_since(champion: VersionObject, retrain: RetrainStatus) -> bool:

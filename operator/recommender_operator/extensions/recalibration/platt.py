@@ -61,8 +61,9 @@ def loss(of: Bin, scale: Scale) -> float:
 def fit(bins: Sequence[Bin], *, has_slope: bool = True) -> Scale:
     """Return the scale with the least log loss.
 
-    The loss is convex. Without two bins that have enough labels a slope is not determined: it
-    stays 1.
+    The loss is convex, and a step that would raise it is halved: Newton's method alone may jump
+    from one side of the minimum to the other forever. Without two bins that have enough labels a
+    slope is not determined: it stays 1.
 
     Raises:
         ValueError: there is no minimum, as with labels of one class only.
@@ -73,12 +74,21 @@ def fit(bins: Sequence[Bin], *, has_slope: bool = True) -> Scale:
     centre = sum(each.count * each.log_odds for each in bins) / sum(each.count for each in bins)
     slope, level = 1.0, centre  # the log-odds of a bin are slope * (log_odds - centre) + level
     for _ in range(_STEPS):
-        steps = _step(bins, slope, level, centre, has_slope=has_slope)
-        slope += steps[0]
-        level += steps[1]
-        if max(map(abs, steps)) < _CLOSE:
+        before = _loss(bins, slope, level, centre)
+        dx, dy = _step(bins, slope, level, centre, has_slope=has_slope)
+        while max(abs(dx), abs(dy)) >= _CLOSE and (
+            _loss(bins, slope + dx, level + dy, centre) > before
+        ):
+            dx, dy = dx / 2, dy / 2
+        slope, level = slope + dx, level + dy
+        if max(abs(dx), abs(dy)) < _CLOSE:
             return Scale(slope, level - slope * centre)
     raise ValueError("the labels do not determine a calibration")
+
+
+def _loss(bins: Sequence[Bin], slope: float, level: float, centre: float) -> float:
+    scale = Scale(slope, level - slope * centre)
+    return math.fsum(loss(each, scale) for each in bins)
 
 
 def _step(

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from recommender_operator.analysis.label_sums import read_days
-from recommender_operator.context import stored_recalibrations
+from recommender_operator.extensions.recalibration import stored_recalibrations
 from recommender_operator.observed import CollectorReading, JobKind, VersionObject
 from tests.unit.recommender_operator.analysis.label_worlds import Shop
 from tests.unit.recommender_operator.drift_worlds import look, settle
 from tests.unit.recommender_operator.experiment_worlds import PLAN, reasons
+from tests.unit.recommender_operator.extensions.recalibration.test_decide_recalibration import (
+    drifted,
+    made,
+)
 from tests.unit.recommender_operator.test_decide_drift_causes import EPOCH, FEWER, USUAL, labelled
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.test_decide_recalibration import drifted, made
 from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
@@ -49,7 +52,7 @@ def weeks(world: World, *shops: Shop) -> None:
 
 
 def test_it_runs_no_experiment_as_its_lists_are_the_same() -> None:
-    world, oracle = drifted(experiment=PLAN, serving={"impressions": 1})
+    world, oracle = drifted(rollout={"experiment": PLAN}, serving={"impressions": 1})
     until_made(world, oracle)
     look(world, oracle, 1)
     told = world.message("Drifted")
@@ -143,9 +146,9 @@ def test_a_promotion_after_the_request_makes_it_void_whatever_the_clock_says(hou
         }
     )
     again = dataclasses.replace(champion, status=status)
-    known, digest = {champion.name: champion}, retrain.spec_hash
-    assert stored_recalibrations.in_force(model, digest, known, champion, world.now) == retrain
-    assert stored_recalibrations.in_force(model, digest, known, again, world.now) is None
+    known = {champion.name: champion}
+    assert stored_recalibrations.is_wanted(model, retrain, known, champion, world.now)
+    assert not stored_recalibrations.is_wanted(model, retrain, known, again, world.now)
 
 
 def test_a_request_of_a_former_operator_has_no_number_and_goes_by_times() -> None:
@@ -156,18 +159,15 @@ def test_a_request_of_a_former_operator_has_no_number_and_goes_by_times() -> Non
     assert retrain is not None
     assert retrain.recalibration is not None
     former = retrain.model_copy(update={"sequence": 0})
-    status = model.status.model_copy(update={"retrain": former})
-    model = dataclasses.replace(model, status=status)
     champion = world.versions[world.stable()]
     assert champion.status.promotion > 0
-    for hours, expected in ((-1, former), (0, former), (1, None)):
+    for hours, expected in ((-1, True), (0, True), (1, False)):
         promoted_at = retrain.requested_at + hours * HOUR
         changed = champion.status.model_copy(update={"promoted_at": promoted_at})
         again = dataclasses.replace(champion, status=changed)
-        found = stored_recalibrations.in_force(
-            model, retrain.spec_hash, {again.name: again}, again, world.now
-        )
-        assert found == expected
+        known = {again.name: again}
+        found = stored_recalibrations.is_wanted(model, former, known, again, world.now)
+        assert found is expected
 
 
 def drifted_second() -> tuple[World, Oracle]:

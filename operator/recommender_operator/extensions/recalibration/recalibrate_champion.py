@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping
 
 from recommender_contract.resource.recalibration import Recalibration
-from recommender_operator.analysis import calibration_fit, label_drift
-from recommender_operator.analysis.calibration_fit import Judged, Refused
+from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.label_drift import DAYS, MOST_IN_A_ROW, LabelVerdict
 from recommender_operator.analysis.label_sums import Labels
-from recommender_operator.analysis.platt import Scale
-from recommender_operator.context import Context, stored_recalibrations
+from recommender_operator.context import Context
+from recommender_operator.context.extension import Refused
 from recommender_operator.context.reconcile_context import STAND_IN
+from recommender_operator.extensions.recalibration import calibration_fit, stored_recalibrations
+from recommender_operator.extensions.recalibration.calibration_fit import Judged
+from recommender_operator.extensions.recalibration.platt import Scale
 from recommender_operator.monitoring import label_monitor
 from recommender_operator.observed import CollectorReading, VersionObject
 
@@ -34,7 +36,7 @@ def obstacle(ctx: Context, champion: VersionObject) -> str | None:
         _, found = label_monitor.judged(ctx, reading, champion)
     except (ValueError, ArithmeticError):
         return None
-    wanted = min(_LEAST_WINDOWS, label_drift.needed(ctx.spec.drift))
+    wanted = min(_LEAST_WINDOWS, label_drift.needed(ctx.spec.retrain.drift))
     if _windows(found) < wanted:
         return f"none until {wanted} weeks in a row fail again: one since then passed"
     return None

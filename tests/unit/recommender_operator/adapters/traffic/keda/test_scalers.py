@@ -6,7 +6,7 @@ import pytest
 
 from recommender_operator.adapters.kinds import AUTOSCALERS, INFERENCE_SERVICES, SCALED_OBJECTS
 from recommender_operator.controller.kube import Object
-from tests.unit.recommender_operator.adapters.traffic.keda_world import (
+from tests.unit.recommender_operator.adapters.traffic.keda.keda_world import (
     AUTOSCALER_NAMES,
     BY_HPA,
     BY_KEDA,

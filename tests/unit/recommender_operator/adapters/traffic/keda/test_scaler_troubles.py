@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from recommender_operator.adapters.kinds import AUTOSCALERS, INFERENCE_SERVICES, SCALED_OBJECTS
-from recommender_operator.adapters.traffic.scaler_troubles import (
+from recommender_operator.adapters.traffic.keda.keda_scalers import METRICS_PATIENCE, PATIENCE
+from recommender_operator.adapters.traffic.keda.scaler_troubles import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     Troubles,
 )
-from recommender_operator.adapters.traffic.scalers import METRICS_PATIENCE, PATIENCE
 from recommender_operator.controller.kube import KubeError
 from recommender_operator.resources import autoscaling
-from tests.unit.recommender_operator.adapters.traffic.keda_world import (
+from tests.unit.recommender_operator.adapters.traffic.keda.keda_world import (
     AUTOSCALER_NAMES,
     BY_HPA,
     BY_KEDA,

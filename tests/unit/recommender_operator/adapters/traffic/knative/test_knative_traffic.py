@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.adapters.kinds import BUDGETS, INFERENCE_SERVICES, NETWORK_POLICIES
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
-from recommender_operator.adapters.traffic.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.traffic.knative.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.traffic.traffic_port import Subject, TrafficError, TrafficView
 from recommender_operator.api.quantities import MEBIBYTE
 from recommender_operator.api.version import VersionStage

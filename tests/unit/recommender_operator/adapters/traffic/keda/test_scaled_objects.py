@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.adapters.traffic.keda import scaled_objects
+from recommender_operator.adapters.traffic.knative import knative_manifests
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.observed import ModelObject
-from recommender_operator.resources import autoscaling, inference_service, labels, scaled_objects
+from recommender_operator.resources import autoscaling, inference_service, labels
 from recommender_operator.resources.labels import Component, Manifest
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
@@ -178,7 +180,7 @@ def test_the_engine_replaces_no_pods() -> None:
     # Nor does the release that knows it, in either mode.
     before = {"maxReplicas": 6, "targetCPUUtilizationPercentage": 70}
     serving = ServingSpec.model_validate({"autoscaling": before})
-    assert autoscaling.of_knative(serving) == {**before, "scaleDownStabilizationSeconds": 300}
+    assert knative_manifests.settings(serving) == {**before, "scaleDownStabilizationSeconds": 300}
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import enum
 
 from recommender_operator.adapters.kinds import AUTOSCALERS, SCALED_OBJECTS
 from recommender_operator.adapters.pods import pod_states as podstates
+from recommender_operator.adapters.traffic import scalers
+from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.adapters.traffic.traffic_port import Subject
 from recommender_operator.controller import redaction
 from recommender_operator.controller.kube import Object
-from recommender_operator.resources import autoscaling, labels, scaled_objects
+from recommender_operator.resources import autoscaling, labels
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import controller_of, owned_by
@@ -159,18 +161,12 @@ class Scaled:
         return autoscaling.minimum(self.subject.model.spec.serving, self.component)
 
     def _by_autoscaler(self) -> Step:
-        serving, autoscaler = self.subject.model.spec.serving, self._own_autoscaler()
-        if autoscaler is None:
-            return Step.NOTHING if serving.autoscaling is None else Step.APPLY_AUTOSCALER
-        is_current = autoscaling.is_current(autoscaler, serving)
-        return Step.NOTHING if is_current else Step.APPLY_AUTOSCALER
+        needed = scalers.needs_autoscaler(self.subject, self.version, self.component, self.service)
+        return Step.APPLY_AUTOSCALER if needed else Step.NOTHING
 
     def autoscaler(self) -> Object:
         """Return the wanted HorizontalPodAutoscaler."""
-        model = self.subject.model
-        return autoscaling.autoscaler(
-            model.name, self.version, self.component, model.spec.serving, self.service
-        )
+        return scalers.autoscaler(self.subject, self.version, self.component, self.service)
 
     def scaled_object(self) -> Object:
         """Return the wanted ScaledObject."""
@@ -193,8 +189,7 @@ class Scaled:
         return owned_by(found, {str(self.service["metadata"]["uid"])})
 
     def _own_autoscaler(self) -> Object | None:
-        name = autoscaling.name(self.version, self.component)
-        return self._own(self.subject.seen.get(AUTOSCALERS, name))
+        return scalers.own_autoscaler(self.subject, self.version, self.component, self.service)
 
     def _own(self, found: Object | None) -> Object | None:
         """Return an object of the service; another's is as none, and a write reports it."""
@@ -206,18 +201,6 @@ def has_autoscaler_of_keda(subject: Subject, version: str, component: Component)
     found = subject.seen.get(AUTOSCALERS, scaled_objects.name(version, component))
     controller = None if found is None else controller_of(found)
     return controller is not None and controller.get("kind") == scaled_objects.KIND
-
-
-def scaled_by_keda(subject: Subject, version: str) -> bool:
-    """Return whether KEDA's autoscalers, which write the number of pods, are there."""
-    return any(has_autoscaler_of_keda(subject, version, each) for each in Component)
-
-
-def keeps_replicas(subject: Subject, version: str, service: Object) -> bool:
-    """Return whether KServe still leaves the number of pods to an autoscaler that is gone."""
-    if subject.model.spec.serving.autoscaling is not None or scaled_by_keda(subject, version):
-        return False
-    return autoscaling.leaves_replicas(service)
 
 
 def is_deleted(thing: Object) -> bool:

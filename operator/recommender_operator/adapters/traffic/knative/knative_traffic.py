@@ -31,7 +31,8 @@ from recommender_operator.adapters.kinds import (
     REVISIONS,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
-from recommender_operator.adapters.traffic.knative_view import (
+from recommender_operator.adapters.traffic.knative import knative_manifests
+from recommender_operator.adapters.traffic.knative.knative_view import (
     KnativeView,
     condition_of,
     served,
@@ -48,10 +49,7 @@ from recommender_operator.api.version import TERMINAL
 from recommender_operator.controller.kube import Kube, Object
 from recommender_operator.observed import PLAIN, ModelObject, Routing, ServiceState, TrafficState
 from recommender_operator.resources import (
-    disruption_budgets,
-    inference_service,
     labels,
-    network_policies,
     requested_memory,
 )
 from recommender_operator.resources.options import Options
@@ -114,7 +112,7 @@ class KnativeTraffic:
                 condition=condition_of(view, revision),
                 pods=subject.pods.get(version, ()),
                 outdated=on_top and outdated,
-                requested_memory=requested_memory.of_revision(revision)
+                requested_memory=knative_manifests.requested_memory_of(revision)
                 if revision is not None
                 else requested_memory.of_service(view.service),
             )
@@ -131,7 +129,7 @@ class KnativeTraffic:
     async def _read_beside(self, subject: Subject, service: Object) -> None:
         """Read what the service owns."""
         model = subject.model
-        name = disruption_budgets.knative_budget(model.name, service)["metadata"]["name"]
+        name = knative_manifests.budget(model.name, service)["metadata"]["name"]
         budget = await self._kube.get(BUDGETS, model.namespace, name)
         subject.seen.read(BUDGETS, [budget] if budget is not None else [])
         if self._options.isolate_triton:
@@ -226,7 +224,7 @@ class KnativeTraffic:
     ) -> Object:
         if version not in subject.versions:
             raise TrafficError(f"there is no ModelVersion {version!r}")
-        manifest = inference_service.knative(
+        manifest = knative_manifests.service(
             subject.model, subject.versions[version], percent, self._options
         )
         if retiring:
@@ -252,20 +250,20 @@ class KnativeTraffic:
         """Return the policy if it is not as it should be, as far as was seen."""
         if not self._options.isolate_triton:
             return None
-        wanted = network_policies.knative_policy(subject.model, service, self._options)
+        wanted = knative_manifests.policy(subject.model, service, self._options)
         seen = subject.seen.get(NETWORK_POLICIES, wanted["metadata"]["name"])
         return None if is_the_same(seen, wanted) else wanted
 
 
 def _missing_budget(subject: Subject, service: Object) -> Object | None:
-    wanted = disruption_budgets.knative_budget(subject.model.name, service)
+    wanted = knative_manifests.budget(subject.model.name, service)
     seen = subject.seen.get(BUDGETS, wanted["metadata"]["name"])
     return None if is_the_same(seen, wanted) else wanted
 
 
 def _is_current(subject: Subject, view: KnativeView) -> bool:
     """Return whether the latest template has the settings of the model."""
-    digest = inference_service.serving_digest(subject.model.spec.serving, knative=True)
+    digest = knative_manifests.serving_digest(subject.model.spec.serving)
     return view.annotations.get(labels.SERVING_DIGEST) == digest
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis.platt import Bin, Scale, calibrated_share, fit, loss, sigmoid
+from recommender_operator.extensions.recalibration.platt import (
+    Bin,
+    Scale,
+    calibrated_share,
+    fit,
+    loss,
+    sigmoid,
+)
 
 PLACES = (-6.0, -4.5, -3.0, -1.5, 0.0, 1.0)
 
@@ -28,6 +35,10 @@ def test_bins_that_follow_a_scale_give_it_back(slope: float, shift: float) -> No
     assert [found.slope, found.shift] == pytest.approx([slope, shift], abs=1e-6)
 
 
+@example(
+    bins=[Bin(100, 50, -4.5), Bin(100, 50, -3.0), Bin(100, 25, 1.0), Bin(3794, 1897, -6.0)],
+    has_slope=True,
+)
 @given(some_bins(), st.booleans())
 def test_no_scale_near_it_has_a_smaller_loss_and_the_mean_is_that_of_the_labels(
     bins: list[Bin], has_slope: bool
