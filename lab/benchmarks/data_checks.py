@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from recommender_contract.resource.checks import CheckLevels, DataChecks
 from recommender_examples import synthetic
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
 from recommender_training.data import schema
 from recommender_training.data_checks import profile, sample, session_shift
 from recommender_training.data_checks.finding import Findings
-from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.ingestion import raw
 from recommender_training.statistics import two_samples
@@ -98,9 +98,9 @@ def told(of: Population, users: Ints, sessions: Sessions) -> dict[str, Any]:
 
 
 def alarm(now: dict[str, Any], sessions: Sessions, before: dict[str, Any]) -> bool:
-    findings = Findings(Levels())
-    tests = list(session_shift.session_tests(Checks(), now, sessions, before))
-    session_shift.conclude(findings, Checks(), tests)
+    findings = Findings(CheckLevels())
+    tests = list(session_shift.session_tests(DataChecks(), now, sessions, before))
+    session_shift.conclude(findings, DataChecks(), tests)
     return any(found.level != "pass" for found in findings.all)
 
 
@@ -127,7 +127,9 @@ def row_wise(of: Population, halves: tuple[Ints, Ints], floor: float) -> bool:
         p_values.append(two_samples.homogeneity(here, there))
         effects.append(two_samples.distance(here, there))
     adjusted = two_samples.holm(p_values)
-    return any(p <= Checks().alpha and e >= floor for p, e in zip(adjusted, effects, strict=True))
+    return any(
+        p <= DataChecks().alpha and e >= floor for p, e in zip(adjusted, effects, strict=True)
+    )
 
 
 def _null(share: float) -> Injection:
@@ -191,7 +193,7 @@ def main() -> None:
             fired["checks"] += alarm(*now, before[0])
             spent += time.perf_counter() - start
             fired["sessionsIndependent"] += independent(now, before, whole, halves)
-            fired["rowWise"] += row_wise(whole, halves, Checks().effect_floor)
+            fired["rowWise"] += row_wise(whole, halves, DataChecks().effect_floor)
             fired["rowWiseWithoutFloor"] += row_wise(whole, halves, 0.0)
             for name in INJECTIONS if pair < args.injected else ():
                 edited = injected(now[1], name, rng)

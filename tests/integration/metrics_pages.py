@@ -19,12 +19,12 @@ from recommender_collector.collector_metrics import (
 )
 from recommender_collector.experiments.experiment import Ignored
 from recommender_contract.events import Kind
+from recommender_contract.job_reports import SegmentShifts
 from recommender_operator.actions import Decision
 from recommender_operator.api.spec_experiment import ExperimentSpec
 from recommender_operator.api.status import DriftStatus, FeatureEffect, RecommenderModelStatus
 from recommender_operator.api.status_holdout import HoldoutGain, HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
-from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,

@@ -1,4 +1,4 @@
-"""Choices of the section `training`: the algorithm, the start of a fit, and faults to rehearse."""
+"""The section `training` as a training reads it, and faults to rehearse."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pydantic import Field
 
 from recommender_contract.features import NAME
 from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.export import ExportSpec
+from recommender_contract.resource.hyperparameters import Hyperparameters
+from recommender_contract.resource.mitigation import MitigationSpec
+from recommender_contract.resource.search import SearchSpec
 
 
 class Algorithm(enum.StrEnum):
@@ -70,4 +74,31 @@ class FaultInjection(ApiModel):
         max_length=40,
         description="Declared feature of users, context or items that the fault BrokenFeatures "
         "breaks; all categorical features of users and items if absent.",
+    )
+
+
+class TrainingSettings(ApiModel):
+    """The settings that a training reads; the operator has those of its Job beside them."""
+
+    algorithm: Algorithm = Field(
+        default=Algorithm.DEEP_RANKER, description="The model to train and serve."
+    )
+    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of every random choice.")
+    hyperparameters: Hyperparameters = Field(
+        default=Hyperparameters(), description="Settings of the deep ranker."
+    )
+    search: SearchSpec | None = Field(
+        default=None,
+        description="Hyperparameter search before the training; no search if absent.",
+    )
+    mitigation: MitigationSpec | None = Field(
+        default=None, description="Mitigation of unfair recommendations; none if absent."
+    )
+    export: ExportSpec = Field(
+        default=ExportSpec(), description="Formats to export, and variants that may serve."
+    )
+    warm_start: WarmStart | None = Field(
+        default=None,
+        description="Initialize the deep ranker with matching weights of the current champion; "
+        "with new weights if absent.",
     )

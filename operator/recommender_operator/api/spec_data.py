@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import AwareDatetime, Field
 
 from recommender_contract.resource.base import ApiModel
+from recommender_contract.resource.checks import DataChecks
 from recommender_contract.resource.mapping import DataMapping, Format
-from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.api.spec_snapshots import DATA_VERSION, DataSnapshots
 
 RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"

@@ -13,12 +13,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recommender_contract.job_reports import SegmentShifts
 from recommender_contract.resource.base import ApiModel
-from recommender_operator.api.recalibration import Recalibration
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status_holdout import HoldoutStatus
 from recommender_operator.api.status_labels import LabelDriftStatus
-from recommender_operator.api.status_segments import SegmentShifts
 
 #: Maximum length of the copy of a champion's record, in characters.
 MAX_RECORD = 262_144

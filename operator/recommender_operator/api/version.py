@@ -11,8 +11,9 @@ import enum
 
 from pydantic import Field
 
+from recommender_contract.job_reports import SearchResult
 from recommender_contract.resource.base import ApiModel
-from recommender_operator.api.recalibration import Recalibration
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.api.spec import DataSpec, TrainingSpec
 from recommender_operator.api.version_experiment import ExperimentStatus
 from recommender_operator.api.version_interleaving import InterleavingStatus
@@ -83,34 +84,6 @@ class Lineage(ApiModel):
         default=None,
         max_length=253,
         description="Version whose network it has, with a new calibration.",
-    )
-
-
-class SearchResult(ApiModel):
-    sampler: str = Field(max_length=32, description="How trials were chosen.")
-    trials: int = Field(ge=0, description="Number of trials.")
-    pruned: int = Field(default=0, ge=0, description="Trials that were stopped early.")
-    failed: int = Field(
-        default=0, ge=0, description="Trials whose loss diverged or whose process died."
-    )
-    folds: int = Field(default=1, ge=1, description="Folds that each trial was evaluated on.")
-    best_trial: int = Field(ge=0, description="Number of the best trial.")
-    best_log_loss: float = Field(
-        description="Its validation log loss, mean over the folds. It is optimistic, because it "
-        "is the minimum of all trials."
-    )
-    given_log_loss: float | None = Field(
-        default=None, description="Validation log loss of the settings in the spec."
-    )
-    hyperparameters: dict[str, float] = Field(
-        default={}, description="Best values of the searched hyperparameters."
-    )
-    seeds: int = Field(default=1, ge=1, description="Number of fits of the best settings.")
-    seed_log_loss_deviation: float | None = Field(
-        default=None, description="Standard deviation of their validation log loss."
-    )
-    seed_auc_deviation: float | None = Field(
-        default=None, description="Standard deviation of their validation AUC."
     )
 
 

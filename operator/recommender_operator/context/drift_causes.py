@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
+from recommender_contract.job_reports import SegmentShift
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.drift_reactions import Cause, Reaction, reactions
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.status_labels import LabelSegment
-from recommender_operator.api.status_segments import SegmentShift
 from recommender_operator.context.reconcile_context import Context
 from recommender_operator.observed import VersionObject
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from recommender_contract.job_reports import CheckSummary
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.report import CheckReport, CheckSummary
+from recommender_operator.api.report import CheckReport
 from recommender_operator.api.version import DataChecked, DataWarning, Lineage, VersionStage
 from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import pipeline_jobs

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_contract.job_reports import SegmentShifts
 from recommender_operator.actions import StartJob
 from recommender_operator.api import report
 from recommender_operator.api.conditions import ConditionType, Reason, find
@@ -18,7 +19,6 @@ from recommender_operator.api.report import ReportError, SnapshotReport
 from recommender_operator.api.spec import RetrainMode
 from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
-from recommender_operator.api.status_segments import SegmentShifts
 from recommender_operator.api.version import VersionStage
 from recommender_operator.context import Context, Outcome
 from recommender_operator.lifecycle import annotation_requests

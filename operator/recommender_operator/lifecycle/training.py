@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from recommender_contract.job_reports import ChampionReport
 from recommender_operator.analysis.drift_reactions import Reaction
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.report import ChampionReport, TrainReport
+from recommender_operator.api.report import TrainReport
 from recommender_operator.api.spec import AT_EXPLORED_PLACES
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.api.version_previous import PreviousComparison
@@ -94,4 +95,6 @@ def _comparison(reported: ChampionReport | None) -> Comparison | None:
 def _previous_comparison(reported: ChampionReport | None) -> PreviousComparison | None:
     if reported is None or reported.previous is None:
         return None
-    return reported.previous.of(reported.digest)
+    return PreviousComparison(
+        champion_digest=reported.digest, **reported.previous.model_dump(by_alias=False)
+    )

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.checks import DataChecks
 from recommender_training.cli import dispatch, main
 from recommender_training.common import progress
 from recommender_training.common.errors import InputError
 from recommender_training.data_checks import run as data_checks
-from recommender_training.data_checks.policy import Checks
 from tests.effort import COSTLY
 from tests.integration.training import worlds
 from tests.integration.training.transformer_in_process import ask
@@ -47,7 +47,7 @@ def version_of(world: World, folder: Path) -> str:
     mapping = declare(interactions=mapped, **world.sections)
     version = check(folder / "raw", folder / "lake", mapping).data_version
     data_checks.run_checks(
-        folder / "lake", version, Checks()
+        folder / "lake", version, DataChecks()
     )  # a blocked version is trained all the same
     return version
 

@@ -11,10 +11,8 @@ import pytest
 
 from recommender_examples import synthetic
 from recommender_operator.api import report as operator_report
-from recommender_operator.api.spec_checks import DataChecks
 from recommender_training.cli import main
 from recommender_training.data_checks import lake_files
-from recommender_training.data_checks.policy import Checks
 
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 
@@ -154,12 +152,3 @@ def test_a_damaged_or_outdated_profile_is_rebuilt(desk: Desk) -> None:
         _, answer = desk.check()
         assert (answer["checks"]["comparedWith"], answer["checks"]["blocked"]) == (version, 0)
         assert path.read_bytes() == whole
-
-
-def test_operator_and_command_have_the_same_section() -> None:
-    theirs = DataChecks().model_dump(mode="json", by_alias=True)
-    assert Checks().model_dump(mode="json", by_alias=True) == theirs
-    rules = [kind.model_json_schema()["properties"] for kind in (DataChecks, Checks)]
-    for name in theirs:
-        for limit in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
-            assert rules[0][name].get(limit) == rules[1][name].get(limit), (name, limit)

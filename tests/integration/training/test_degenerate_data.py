@@ -12,12 +12,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recommender_contract.resource.checks import DataChecks
 from recommender_contract.resource.mapping import Format
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import parse_config
 from recommender_training.data import load
 from recommender_training.data_checks import run
-from recommender_training.data_checks.policy import Checks
 from recommender_training.ingestion import ingest
 from recommender_training.pipeline import training
 from tests.mapped_files import INTERACTIONS, NOW, START, check, declare, event, write
@@ -81,7 +81,7 @@ def test_check_reports_the_problem(
     source: Path, tmp_path: Path, edit: Edit, check: str, level: str, named: str
 ) -> None:
     version = lake(source, tmp_path, edit)
-    found = run.run_checks(tmp_path / "lake", version, Checks())
+    found = run.run_checks(tmp_path / "lake", version, DataChecks())
     (first, *_) = [each for each in found.findings if each.level != "pass"]
     assert (first.check, first.level) == (check, level)
     assert named in first.value
@@ -120,7 +120,7 @@ def test_features_without_any_value_are_reported_trained_and_exported(tmp_path: 
     write(tmp_path / "raw/users.csv", [{"id": n, "tier": None} for n in range(40)])
     write(tmp_path / "raw/items.csv", [{"id": n, "price": "", "vector": ""} for n in range(30)])
     version = check(tmp_path / "raw", tmp_path / "lake", mapping).data_version
-    found = run.run_checks(tmp_path / "lake", version, Checks())
+    found = run.run_checks(tmp_path / "lake", version, DataChecks())
     named = {each.name for each in found.warned if each.check == "features"}
     assert named == {"users.tier", "items.price", "items.vector", "interactions.device"}
     result = training.train(
@@ -169,7 +169,7 @@ def test_train_refuses_equal_labels_and_equal_times(
     source: Path, tmp_path: Path, edit: Edit, report: str
 ) -> None:
     version = lake(source, tmp_path, edit)
-    found = run.run_checks(tmp_path / "lake", version, Checks())
+    found = run.run_checks(tmp_path / "lake", version, DataChecks())
     assert (report in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
     with pytest.raises(InputError) as caught:
         training.train(

@@ -228,7 +228,7 @@ def test_the_command_refuses_an_algorithm_without_hyperparameters(tmp_path: Path
 
 
 def test_the_operator_reads_the_short_form(searched: Searched) -> None:
-    short = results.compact(searched.found)
+    short = results.compact(searched.found).dump()
     read = operator_report.TrainReport.model_validate(
         {"schema": "recommender.dev/report/v1", "kind": "train", "ok": True, "dataVersion": "v",
          "rows": 1, "metrics": {}, "stagedPath": "staging/m/v-1", "digest": "sha256:" + "0" * 64,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.job_reports import SCHEMA
 from recommender_examples import synthetic
 from recommender_operator.api import report as operator_report
 from recommender_training.cli import main
@@ -155,7 +156,7 @@ def test_a_past_version_gets_the_same_checks_as_new_data(desk: Desk) -> None:
     code, answer = desk.run(*past, "--min-rows", 1, "--against", only_one_user["dataVersion"])
     assert (code, answer["reason"]) == (2, "DataChecksFailed")
     assert "interactions.rows (volume)" in answer["message"]
-    assert answer["schema"] == operator_report.SCHEMA
+    assert answer["schema"] == SCHEMA
     assert answer["checks"]["comparedWith"] == only_one_user["dataVersion"]
 
 

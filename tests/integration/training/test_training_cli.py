@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from recommender_contract.job_reports import ChampionReport
 from recommender_operator.api import report as operator_report
 from recommender_training.artifact import manifest
 from recommender_training.cli import dispatch, main
@@ -164,7 +165,7 @@ def test_train_compares_with_the_given_champion(trained: Any, tmp_path: Path) ->
     assert code == 0
     answer["stagedPath"] = "staging/movies/v1-1"
     found = operator_report.parse(operator_report.TrainReport, answer)
-    assert found.champion == operator_report.ChampionReport(
+    assert found.champion == ChampionReport(
         digest=trained.digest, compared=True, saw_test_rows=0, unknown_item_rows=0
     )
     theirs = json.loads((trained.staged / "report.json").read_text())["metrics"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from recommender_console import object_details
+from recommender_contract.job_reports import SearchResult, SegmentShift, SegmentShifts
 from recommender_operator.api.status import (
     DriftStatus,
     FeatureEffect,
@@ -17,7 +18,6 @@ from recommender_operator.api.status import (
     RecommenderModelStatus,
 )
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
-from recommender_operator.api.status_segments import SegmentShift, SegmentShifts
 from recommender_operator.api.version import (
     Artifact,
     GateResult,
@@ -25,7 +25,6 @@ from recommender_operator.api.version import (
     Lineage,
     MetricVerdict,
     ModelVersionStatus,
-    SearchResult,
     StepRecord,
     VersionDecision,
 )

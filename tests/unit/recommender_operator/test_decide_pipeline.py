@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from recommender_operator.api.version import SearchResult, VersionStage
+from recommender_contract.job_reports import SearchResult
+from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState
 from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD
 from tests.unit.recommender_operator.started_worlds import promoted_first

@@ -114,7 +114,7 @@ def _check_past(arguments: argparse.Namespace) -> Outcome:
 
 
 def _outcome(message: str, result: ingest.CheckResult, found: data_checks.Outcome) -> Outcome:
-    fields = {**result.fields(), "checks": found.summary()}
+    fields = result.fields(checks=found.summary())
     if found.blocked:
         raise InputError(
             "DataChecksFailed", f"{found.text()}; all findings: {found.path}", **fields

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from recommender_contract.resource.checks import DataChecks
 from recommender_contract.resource.mapping import Format
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
@@ -19,7 +20,6 @@ from recommender_training.common import progress
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.common.errors import InputError
 from recommender_training.data_checks import run as data_checks
-from recommender_training.data_checks.policy import Checks
 from recommender_training.ingestion import file_preview, ingest, mapping_trial, propose
 from recommender_training.ingestion.mapping import Mapping
 from recommender_training.ingestion.mapping_trial import TrialResult
@@ -34,7 +34,7 @@ def rehearsal_refusal(source: Path, kind: Format, mapping: Mapping, now: int) ->
             result = ingest.ingest_and_check(
                 source, lake, kind=kind, mapping=mapping, now=now, min_rows=options.MIN_ROWS
             )
-            found = data_checks.run_checks(lake, result.data_version, Checks())
+            found = data_checks.run_checks(lake, result.data_version, DataChecks())
         except InputError as error:
             return f"{error.reason}: {error.message}".replace(folder, "")
     return "; ".join(finding.text() for finding in found.blocked)

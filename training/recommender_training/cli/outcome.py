@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 #: Message and fields of the report.
 Outcome = tuple[str, dict[str, object]]
-
-
-def searched(report: Mapping[str, Any]) -> dict[str, object]:
-    """Return the report's field of the search, or nothing without a search."""
-    if "search" not in report:
-        return {}
-    from recommender_training.search import results
-
-    return {"search": results.compact(report["search"])}
 
 
 def summary(metrics: dict[str, float]) -> str:

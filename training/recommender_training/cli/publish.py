@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_contract.job_reports import PublishFields
 from recommender_training.artifact import store
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
@@ -25,4 +26,4 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Copy a staged artifact into the store."""
     path = store.publish(arguments.staged, arguments.digest, arguments.store)
-    return f"published {path}", {"path": path, "digest": arguments.digest}
+    return f"published {path}", PublishFields(path=path, digest=arguments.digest).fields()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_contract.job_reports import RecalibrateFields
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
 from recommender_training.cli.outcome import Outcome
@@ -41,4 +42,5 @@ def run(arguments: argparse.Namespace) -> Outcome:
         f"{made.of}: log-odds times {made.slope:.4f} {made.shift:+.4f}; "
         f"{done.reordered:.1%} of the compared lists have another order, of near ties"
     )
-    return message, {"stagedPath": str(arguments.output), "digest": done.digest}
+    fields = RecalibrateFields(staged_path=str(arguments.output), digest=done.digest)
+    return message, fields.fields()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_contract.job_reports import RemoveFields
 from recommender_training.artifact import removal
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
@@ -26,4 +27,5 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Remove files and folders below a root."""
     removed = removal.remove(arguments.root, arguments.paths, arguments.owner)
-    return f"removed {len(removed)} of {len(arguments.paths)} paths", {"removed": removed}
+    message = f"removed {len(removed)} of {len(arguments.paths)} paths"
+    return message, RemoveFields(removed=tuple(removed)).fields()

@@ -10,7 +10,7 @@ from pathlib import Path
 from recommender_contract.resource.search import SearchSpec
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
-from recommender_training.cli.outcome import Outcome, searched
+from recommender_training.cli.outcome import Outcome
 from recommender_training.config.training import check_search, parse_config
 
 _SEARCH = """the section `search` of --config, with its defaults:
@@ -83,4 +83,5 @@ def run(arguments: argparse.Namespace) -> Outcome:
         f"trial {found['best']} of {len(found['trials'])} is best: log loss "
         f"{found['bestLogLoss']:.4f} on {len(found['folds'])} folds"
     )
-    return message, {"window": "validation", **searched({"search": found})}
+    short = results.compact(found).model_dump(mode="json", exclude_unset=True)
+    return message, {"window": "validation", "search": short}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recommender_contract.job_reports import SnapshotFields
 from recommender_contract.resource.mapping import Format
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
@@ -80,35 +81,32 @@ def run(arguments: argparse.Namespace) -> Outcome:
     snapshot = recorded.snapshot
     lake_files.write_quarantined(arguments.lake, snapshot.data_version, recorded.read.quarantined)
     kept, dropped = recorded.record.snapshots, recorded.record.dropped
-    fields = {
-        **snapshot.to_json(),
-        "snapshots": len(kept),
-        "oldest": kept[0].time,
-    }
-    del fields["by"]
-    told = _watch(arguments, watch, snapshot.data_version, fields)
-    removed = _remove_expired(arguments, fields) if dropped else 0
+    watched = _watch(arguments, watch, snapshot.data_version)
+    fields = SnapshotFields.model_validate(
+        snapshot.to_json() | {"snapshots": len(kept), "oldest": kept[0].time}
+    )
+    if watched is not None:
+        fields = fields.model_copy(update={"segments": watched.summary()})
+    removed = _remove_expired(arguments, fields.fields()) if dropped else 0
     message = (
         f"{snapshot.data_version}: {snapshot.rows} rows, {snapshot.new_rows} of them new, "
         f"{snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, {removed} files "
         "removed"
     )
-    return message + told, {**fields, "filesRemoved": removed}
+    if watched is not None:
+        message += f"; {watched.text()}"
+    return message, fields.model_copy(update={"files_removed": removed}).fields()
 
 
 def _watch(
-    arguments: argparse.Namespace, watch: Watch, data_version: str, fields: dict[str, object]
-) -> str:
-    """Compare with `--against` by segment, add the result to the report, and return it as text."""
+    arguments: argparse.Namespace, watch: Watch, data_version: str
+) -> segment_watch.Watched | None:
+    """Compare with `--against` by segment; None if there is nothing to compare."""
     if arguments.against is None:
-        return ""
-    watched = segment_watch.watch_segments(
+        return None
+    return segment_watch.watch_segments(
         arguments.lake, data_version, arguments.against, watch, arguments.window_days
     )
-    if watched is None:
-        return ""
-    fields["segments"] = watched.summary()
-    return f"; {watched.text()}"
 
 
 def _remove_expired(arguments: argparse.Namespace, fields: dict[str, object]) -> int:

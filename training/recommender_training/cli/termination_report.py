@@ -10,8 +10,7 @@ import json
 import os
 from pathlib import Path
 
-SCHEMA = "recommender.dev/report/v1"
-MAX_BYTES = 4096
+from recommender_contract.job_reports import MAX_BYTES, SCHEMA
 
 #: Metrics that gates and people need in the operator. The full evaluation is in the artifact's
 #: report.json; it would not fit here.
@@ -68,7 +67,7 @@ def for_operator(metrics: dict[str, float]) -> dict[str, float]:
 def build_report(
     kind: str, *, ok: bool, reason: str, message: str, **fields: object
 ) -> dict[str, object]:
-    """Return the report as an object; `fields` depend on the kind (docs/contracts.md)."""
+    """Return the report as an object, with the fields of its kind."""
     head = {"schema": SCHEMA, "kind": kind, "ok": ok, "reason": reason, "message": message}
     return {**head, **fields}
 

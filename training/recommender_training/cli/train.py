@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recommender_contract.job_reports import ChampionReport, TrainFields
 from recommender_training.artifact import manifest
 from recommender_training.cli import options, termination_report
 from recommender_training.cli.options import Verbs
-from recommender_training.cli.outcome import Outcome, searched, summary
+from recommender_training.cli.outcome import Outcome, summary
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import parse_config
@@ -65,12 +66,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     warm = result.report.get("warmStart", {}).get("message")
     lists = lists_of(result.report["retrieval"])
     parts = [summary(result.metrics), lists, warm, _latencies(result.variant_times)]
-    fields: dict[str, object] = {
-        "dataVersion": arguments.data_version,
-        "seed": config.seed,
-        **_fields(result, lineage),
-    }
-    return "; ".join(filter(None, parts)), fields
+    fields = _fields(result, lineage, arguments.data_version, config.seed)
+    return "; ".join(filter(None, parts)), fields.fields()
 
 
 def _champion(arguments: argparse.Namespace) -> Comparison | None:
@@ -123,19 +120,29 @@ def _record_training(arguments: argparse.Namespace) -> None:
         )
 
 
-def _fields(result: TrainResult, lineage: Mapping[str, Any]) -> dict[str, object]:
-    """Return the report's fields of the artifact."""
-    return {
-        "rows": result.rows,
-        "codeVersion": lineage["codeVersion"],
-        "metrics": termination_report.for_operator(result.metrics),
-        "worstSegment": result.report["worstSegment"],
-        "fault": lineage["fault"],
-        **searched(result.report),
-        "stagedPath": str(result.staged),
-        "digest": result.digest,
-        **({} if result.champion is None else {"champion": result.champion}),
-    }
+def _fields(
+    result: TrainResult, lineage: Mapping[str, Any], data_version: str, seed: int
+) -> TrainFields:
+    """Return the fields of the report."""
+    more: dict[str, Any] = {}
+    if "search" in result.report:
+        from recommender_training.search import results
+
+        more["search"] = results.compact(result.report["search"])
+    if result.champion is not None:
+        more["champion"] = ChampionReport.model_validate(result.champion, extra="forbid")
+    return TrainFields(
+        data_version=data_version,
+        seed=seed,
+        rows=result.rows,
+        code_version=lineage["codeVersion"],
+        metrics=dict(termination_report.for_operator(result.metrics)),
+        worst_segment=result.report["worstSegment"],
+        fault=lineage["fault"],
+        staged_path=str(result.staged),
+        digest=result.digest,
+        **more,
+    )
 
 
 def lists_of(retrieval: Mapping[str, Any]) -> str:

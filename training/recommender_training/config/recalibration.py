@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from recommender_contract.resource import recalibration
 from recommender_training.common.errors import InputError
-from recommender_training.common.section import Section
 
 
-class Recalibration(Section):
+class Recalibration(recalibration.Recalibration):
     """Change of an artifact's log-odds, and the labels that it was fitted to."""
 
-    of: str = Field(max_length=253)
-    slope: float = Field(gt=0, le=100, allow_inf_nan=False)
-    shift: float = Field(ge=-100, le=100, allow_inf_nan=False)
-    total_slope: float = Field(gt=0, le=100, allow_inf_nan=False)
-    total_shift: float = Field(ge=-100, le=100, allow_inf_nan=False)
-    since: datetime.datetime
-    judged_since: datetime.datetime
-    through: datetime.datetime
-    users: int = Field(ge=0)
-    labels: int = Field(ge=0)
-    ratio: float = Field(allow_inf_nan=False)
-    ratio_after: float = Field(allow_inf_nan=False)
-    gain: float = Field(allow_inf_nan=False)
-    gain_low: float = Field(allow_inf_nan=False)
-    gain_high: float = Field(allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    slope: float = Field(gt=0, le=100)
+    shift: float = Field(ge=-100, le=100)
+    total_slope: float = Field(gt=0, le=100)
+    total_shift: float = Field(ge=-100, le=100)
 
     def facts(self) -> dict[str, Any]:
         """Return its JSON, for report and manifest."""

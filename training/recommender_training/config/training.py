@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from recommender_contract.resource import hyperparameters
-from recommender_contract.resource.export import ExportSpec
 from recommender_contract.resource.hyperparameters import Retrieval
-from recommender_contract.resource.mitigation import Exposure, MitigationSpec, Reweighting
-from recommender_contract.resource.search import Sampler, SearchSpec
+from recommender_contract.resource.mitigation import Exposure, Reweighting
+from recommender_contract.resource.search import Sampler
 from recommender_contract.resource.training_settings import (
     Algorithm,
     Fault,
     FaultInjection,
-    WarmStart,
+    TrainingSettings,
 )
 from recommender_training.common.errors import InputError
-from recommender_training.common.section import Section, problems
+from recommender_training.common.section import problems
 from recommender_training.config import lists, search_space
 
 #: Settings of the Job; ignored here, so that the whole section can be passed.
@@ -34,16 +33,10 @@ class Hyperparameters(hyperparameters.Hyperparameters):
         return lists.plan(items, weights, self.candidates, self.item_index)
 
 
-class TrainingConfig(Section):
-    """Settings of a training, and the seed of every random choice."""
+class TrainingConfig(TrainingSettings):
+    """Settings of a training, and a fault to rehearse."""
 
-    algorithm: Algorithm = Algorithm.DEEP_RANKER
-    seed: int = Field(default=17, ge=0, le=2**31 - 1)
     hyperparameters: Hyperparameters = Hyperparameters()
-    search: SearchSpec | None = None
-    mitigation: MitigationSpec | None = None
-    export: ExportSpec = ExportSpec()
-    warm_start: WarmStart | None = None
     fault_injection: FaultInjection | None = None
 
     @property

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from recommender_training.data_checks.policy import Level, Levels
+from recommender_contract.job_reports import CheckFinding, CheckSummary
+from recommender_contract.resource.checks import CheckLevel, CheckLevels
 
 #: Most bytes for findings; the rest of the report's 4096 is for version and message.
 SUMMARY_BYTES = 1800
@@ -46,7 +48,7 @@ class Finding:
 class Findings:
     """Collects findings with the level that the policy sets for each check."""
 
-    def __init__(self, levels: Levels) -> None:
+    def __init__(self, levels: CheckLevels) -> None:
         self._levels = levels
         self.all: list[Finding] = []
 
@@ -55,7 +57,7 @@ class Findings:
     ) -> None:
         """Add a finding; `feature` is `event_features.name`. Skips ignored checks."""
         level = self._levels.of(check)
-        if level is Level.IGNORE:
+        if level is CheckLevel.IGNORE:
             return
         table, _, name = feature.partition(".")
         result = "pass" if holds else level.value.lower()
@@ -86,21 +88,21 @@ def named(findings: Sequence[Finding], most: int = 5) -> str:
     return "; ".join(texts)
 
 
-def findings_summary(findings: Sequence[Finding], compared_with: str | None) -> dict[str, object]:
+def findings_summary(findings: Sequence[Finding], compared_with: str | None) -> CheckSummary:
     """Return `checks` of the report: counts, and the first findings that do not pass."""
     bad = [finding for finding in ranked(findings) if finding.level != "pass"]
-    kept: list[dict[str, str]] = []
+    kept: list[dict[str, Any]] = []
     for finding in bad:
         entry = {key: text[:_MAX_TEXT] for key, text in finding.to_json().items()}
         if len(json.dumps([*kept, entry]).encode()) > SUMMARY_BYTES:
             break
         kept.append(entry)
-    return {
-        "level": worst(findings),
-        "comparedWith": compared_with,
-        "passed": len(of_level(findings, "pass")),
-        "warned": len(of_level(findings, "warn")),
-        "blocked": len(of_level(findings, "block")),
-        "findings": kept,
-        "more": len(bad) - len(kept),
-    }
+    return CheckSummary(
+        level=worst(findings),
+        compared_with=compared_with,
+        passed=len(of_level(findings, "pass")),
+        warned=len(of_level(findings, "warn")),
+        blocked=len(of_level(findings, "block")),
+        findings=tuple(CheckFinding(**each) for each in kept),
+        more=len(bad) - len(kept),
+    )

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from recommender_contract.resource.checks import DataChecks
 from recommender_training.data_checks.changed_encodings import changed_encodings
 from recommender_training.data_checks.finding import Findings
-from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.session_shift import Comparison
 from recommender_training.ingestion.quarantine_limits import Quarantined
@@ -22,7 +22,9 @@ _TABLES = ("interactions", "users", "items")
 _UPSTREAM = "check the export; if the change is intended, set data.checks.levels."
 
 
-def compare_profiles(findings: Findings, checks: Checks, now: Profile, before: Profile) -> None:
+def compare_profiles(
+    findings: Findings, checks: DataChecks, now: Profile, before: Profile
+) -> None:
     """Add the findings that need no statistical test."""
     left_out = changed_encodings(now, before)
     for table in _TABLES:
@@ -72,7 +74,7 @@ def _lost(findings: Findings, table: str, here: dict[str, Any], there: dict[str,
         )
 
 
-def null_tests(checks: Checks, now: Profile, before: Profile) -> Iterator[Comparison]:
+def null_tests(checks: DataChecks, now: Profile, before: Profile) -> Iterator[Comparison]:
     """Yield tests for higher null shares: by row for users and items, by user for interactions."""
     for table in _TABLES:
         here, there = now["tables"][table], before["tables"][table]
@@ -151,7 +153,7 @@ def _categories(
         )
 
 
-def _volume(findings: Findings, checks: Checks, name: str, here: int, there: int) -> None:
+def _volume(findings: Findings, checks: DataChecks, name: str, here: int, there: int) -> None:
     least = math.ceil((1 - checks.max_volume_drop) * there)
     findings.add(
         "volume",
@@ -164,7 +166,9 @@ def _volume(findings: Findings, checks: Checks, name: str, here: int, there: int
     )
 
 
-def quarantined(findings: Findings, checks: Checks, now: Quarantined, before: Quarantined) -> None:
+def quarantined(
+    findings: Findings, checks: DataChecks, now: Quarantined, before: Quarantined
+) -> None:
     """Add findings on quarantined rows."""
     for check, noun, current, reference in (
         ("quarantine", "quarantined", now.quarantine, before.quarantine),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_contract.job_reports import CheckSummary
+from recommender_contract.resource.checks import DataChecks
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data_checks import (
@@ -30,7 +32,7 @@ from recommender_training.data_checks.finding import (
     named,
     of_level,
 )
-from recommender_training.data_checks.policy import Checks, Watch
+from recommender_training.data_checks.policy import Watch
 from recommender_training.data_checks.profile import Profile, Profiled
 from recommender_training.ingestion.quarantine_limits import Quarantined
 
@@ -64,7 +66,7 @@ class Outcome:
                 parts.append(f"{title} {named(found)}")
         return "; ".join(parts)
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> CheckSummary:
         """`checks` of the report."""
         return findings_summary(self.findings, self.compared_with)
 
@@ -72,7 +74,7 @@ class Outcome:
 def run_checks(
     lake: Path,
     data_version: str,
-    checks: Checks,
+    checks: DataChecks,
     *,
     window_days: int | None = None,
     against: str | None = None,
@@ -105,7 +107,7 @@ def run_checks(
 
 
 def _by_segment(
-    lake: Path, data_version: str, against: str, checks: Checks, window_days: int | None
+    lake: Path, data_version: str, against: str, checks: DataChecks, window_days: int | None
 ) -> list[Finding]:
     """Return the findings of the sessions since the reference, by segment."""
     watch = Watch(alpha=min(checks.alpha, 0.2), effect_floor=checks.effect_floor)
@@ -126,7 +128,7 @@ def _default_reference(
     return lake_files.read_trained(lake)
 
 
-def evaluate_checks(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
+def evaluate_checks(checks: DataChecks, now: Profiled, before: Profile | None) -> list[Finding]:
     """Return the findings of a profile, and of its comparison with the reference if given."""
     findings = Findings(checks.levels)
     fitness.check_fitness(findings, now.profile)

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from recommender_contract.job_reports import SegmentShift, SegmentShifts
 from recommender_training.common.errors import InputError
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import splits, version_content
@@ -53,29 +54,30 @@ class Watched:
         counts = f"{self.seen.segments} segments, {self.seen.others} with too few sessions"
         return f"segments compared with {self.compared_with}: {told} ({counts})"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> SegmentShifts:
         """Return `segments` of the report of a snapshot."""
-        found: dict[str, Any] = {"comparedWith": self.compared_with}
-        if self.until is not None:
-            found["until"] = datetime.datetime.fromtimestamp(self.until, datetime.UTC).isoformat()
-        if self.seen is None:
-            return found | {"message": self.message[:_MOST_TEXT]}
+        if self.seen is None or self.until is None:
+            return SegmentShifts(
+                compared_with=self.compared_with, message=self.message[:_MOST_TEXT]
+            )
         shifts = self.seen.shifts
-        return found | {
-            "segments": self.seen.segments,
-            "small": self.seen.others,
-            "shifts": [_told(each) for each in shifts[:_MOST]],
-            "more": max(0, len(shifts) - _MOST),
-        }
+        return SegmentShifts(
+            compared_with=self.compared_with,
+            until=datetime.datetime.fromtimestamp(self.until, datetime.UTC),
+            segments=self.seen.segments,
+            small=self.seen.others,
+            shifts=tuple(map(_reported, shifts[:_MOST])),
+            more=max(0, len(shifts) - _MOST),
+        )
 
 
-def _told(shift: Shift) -> dict[str, str]:
-    return {
-        "feature": shift.feature,
-        "segment": shift.segment,
-        "value": shift.value,
-        "message": shift.text[:_MOST_TEXT],
-    }
+def _reported(shift: Shift) -> SegmentShift:
+    return SegmentShift(
+        feature=shift.feature,
+        segment=shift.segment,
+        value=shift.value,
+        message=shift.text[:_MOST_TEXT],
+    )
 
 
 def conclude(findings: Findings, seen: Seen) -> None:

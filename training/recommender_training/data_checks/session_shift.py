@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract.resource.checks import DataChecks
 from recommender_training.artifact import reference
 from recommender_training.common.arrays import Ints
 from recommender_training.data_checks.changed_encodings import changed_encodings
 from recommender_training.data_checks.finding import Findings
-from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.statistics import two_samples
@@ -69,7 +69,7 @@ class Comparison:
 
 
 def session_tests(
-    checks: Checks, now: Profile, seen: Sessions, before: Profile
+    checks: DataChecks, now: Profile, seen: Sessions, before: Profile
 ) -> Iterator[Comparison]:
     """Yield tests of the histograms, of missing values, and of the share of positive responses."""
     if min(now["active"]["users"], before["active"]["users"]) >= MIN_USERS:
@@ -93,7 +93,7 @@ def session_tests(
         yield from _histogram(checks, feature, seen)
 
 
-def conclude(findings: Findings, checks: Checks, tests: Sequence[Comparison]) -> None:
+def conclude(findings: Findings, checks: DataChecks, tests: Sequence[Comparison]) -> None:
     """Add a finding for each test, with p-values corrected for the number of tests."""
     adjusted = two_samples.holm([test.p_value for test in tests])
     for test, p_value in zip(tests, adjusted, strict=True):
@@ -110,7 +110,9 @@ def conclude(findings: Findings, checks: Checks, tests: Sequence[Comparison]) ->
         )
 
 
-def _histogram(checks: Checks, feature: dict[str, Any], seen: Sessions) -> Iterator[Comparison]:
+def _histogram(
+    checks: DataChecks, feature: dict[str, Any], seen: Sessions
+) -> Iterator[Comparison]:
     name = str(feature["name"])
     user_S, bin_S, names = place(feature, seen)
     before_K = np.zeros(len(names))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from recommender_contract.job_reports import CheckFields
 from recommender_contract.resource.mapping import INTEGERS, Format
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
@@ -39,7 +41,7 @@ from recommender_training.ingestion.mapping import Mapping
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Content of the report of `check`. Times are ISO 8601, UTC."""
+    """What a check ingested, or found. Times are ISO 8601, UTC."""
 
     data_version: str
     rows: int
@@ -49,16 +51,19 @@ class CheckResult:
     new_rows: int
     quarantined: quarantine_limits.Quarantined | None  # None: unknown
 
-    def fields(self) -> dict[str, object]:
-        """Return the fields of the report."""
-        fields = {
-            "dataVersion": self.data_version,
-            "rows": self.rows,
-            "quarantinedRows": self.quarantined_rows,
-            "windowStart": self.window_start,
-            "windowEnd": self.window_end,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
+    def fields(self, **more: Any) -> dict[str, Any]:
+        """Return the fields of the report, and those that are given."""
+        known = (
+            {} if self.quarantined_rows is None else {"quarantined_rows": self.quarantined_rows}
+        )
+        return CheckFields(
+            data_version=self.data_version,
+            rows=self.rows,
+            window_start=self.window_start,
+            window_end=self.window_end,
+            **known,
+            **more,
+        ).fields()
 
 
 @dataclass(frozen=True)

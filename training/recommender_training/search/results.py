@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recommender_contract.job_reports import SearchResult
 from recommender_training.common.errors import InputError
 from recommender_training.config.search_space import Dimension
 from recommender_training.data import time_format
@@ -70,24 +71,26 @@ def section(
     }
 
 
-def compact(found: Mapping[str, Any]) -> dict[str, Any]:
+def compact(found: Mapping[str, Any]) -> SearchResult:
     """Return the part of the section for the operator, a few hundred bytes."""
-    counts = found["counts"]
-    short = {
-        "sampler": found["sampler"],
-        "trials": len(found["trials"]),
-        "pruned": counts["pruned"],
-        "failed": counts["diverged"] + counts["failed"],
-        "folds": len(found["folds"]),
-        "bestTrial": found["best"],
-        "bestLogLoss": found["bestLogLoss"],
-        "givenLogLoss": found["givenLogLoss"],
-        "hyperparameters": found["hyperparameters"],
-        "seeds": len(found["seeds"]),
-        "seedLogLossDeviation": found["spread"]["logLoss"]["standardDeviation"],
-        "seedAucDeviation": found["spread"]["auc"]["standardDeviation"],
+    counts, spread = found["counts"], found["spread"]
+    known = {
+        "given_log_loss": found["givenLogLoss"],
+        "seed_log_loss_deviation": spread["logLoss"]["standardDeviation"],
+        "seed_auc_deviation": spread["auc"]["standardDeviation"],
     }
-    return {name: value for name, value in short.items() if value is not None}
+    return SearchResult(
+        sampler=found["sampler"],
+        trials=len(found["trials"]),
+        pruned=counts["pruned"],
+        failed=counts["diverged"] + counts["failed"],
+        folds=len(found["folds"]),
+        best_trial=found["best"],
+        best_log_loss=found["bestLogLoss"],
+        hyperparameters=found["hyperparameters"],
+        seeds=len(found["seeds"]),
+        **{name: value for name, value in known.items() if value is not None},
+    )
 
 
 def lines(found: Mapping[str, Any], most: int = 10) -> list[str]:

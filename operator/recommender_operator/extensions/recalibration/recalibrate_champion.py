@@ -6,10 +6,10 @@ import datetime
 import math
 from collections.abc import Mapping
 
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.analysis import label_drift
 from recommender_operator.analysis.label_drift import DAYS, MOST_IN_A_ROW, LabelVerdict
 from recommender_operator.analysis.label_sums import Labels
-from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.context import Context
 from recommender_operator.context.extension import Refused
 from recommender_operator.context.reconcile_context import STAND_IN

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recommender_operator.api.recalibration import Recalibration
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.api.spec import AT_EXPLORED_PLACES, Gate
 from recommender_operator.api.version import GateResult
 from recommender_operator.lifecycle import gates as rules

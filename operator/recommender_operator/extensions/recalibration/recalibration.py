@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.analysis.drift_reactions import Reaction
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.status import RetrainStatus
 from recommender_operator.api.version import GateResult, ModelVersionSpec, VersionStage
 from recommender_operator.context import Context, Outcome

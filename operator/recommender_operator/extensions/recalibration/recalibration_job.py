@@ -5,8 +5,8 @@ It reads no data: the operator has fitted the calibration to what the collector 
 
 from __future__ import annotations
 
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.api.report import RecalibrateReport
 from recommender_operator.api.version import Artifact, VersionStage
 from recommender_operator.context import Context, Outcome

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from recommender_contract.job_reports import SegmentShift, SegmentShifts
 from recommender_operator.actions import DeleteVersion, UpdateVersion
 from recommender_operator.adapters.kinds import MODELS, VERSIONS
 from recommender_operator.api.spec_experiment import MAX_FURTHER
@@ -16,7 +17,6 @@ from recommender_operator.api.status import (
     FeatureEffect,
 )
 from recommender_operator.api.status_labels import LabelDriftStatus, LabelSegment
-from recommender_operator.api.status_segments import SegmentShift, SegmentShifts
 from recommender_operator.api.version import (
     GateResult,
     MetricVerdict,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.api.recalibration import Recalibration
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import Artifact, ModelVersionSpec, ModelVersionStatus

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.checks import DataChecks
 from recommender_operator.api import rules
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
-from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
 from tests.sources import SOURCE, source

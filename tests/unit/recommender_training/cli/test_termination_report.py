@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.job_reports import MAX_BYTES
 from recommender_training.cli import termination_report
 from recommender_training.cli.outcome import summary
 from recommender_training.config.training import Hyperparameters
@@ -25,7 +26,7 @@ def test_a_report_always_fits_a_termination_message(part: str, times: int, paths
         "check", ok=False, reason="DataMissing", message=part * times, removed=["a/path"] * paths
     )
     encoded = termination_report.encode(report)
-    assert len(encoded) <= termination_report.MAX_BYTES
+    assert len(encoded) <= MAX_BYTES
     parsed = json.loads(encoded)
     assert parsed["reason"] == "DataMissing"
     assert parsed["schema"] == "recommender.dev/report/v1"
@@ -44,7 +45,7 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
         "train", ok=False, reason="Failed", message="start" + "x" * 9000 + "end"
     )
     encoded = termination_report.encode(report)
-    assert len(encoded) <= termination_report.MAX_BYTES
+    assert len(encoded) <= MAX_BYTES
     message = json.loads(encoded)["message"]
     assert message.startswith("start")
     assert message.endswith("end")
@@ -107,4 +108,4 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compa
     beside = json.loads(termination_report.encode({**report, "champion": champion}))
     assert {**beside, "message": ""} == {**report, "message": "", "champion": champion}
     assert set(json.loads(encoded)["metrics"]) == set(metrics)
-    assert len(encoded) < 0.94 * termination_report.MAX_BYTES, "leave room for metrics to come"
+    assert len(encoded) < 0.94 * MAX_BYTES, "leave room for metrics to come"

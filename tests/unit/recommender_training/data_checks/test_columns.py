@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.checks import CheckLevels
 from recommender_training.config.feature import Feature
 from recommender_training.config.feature_schema import FeatureSchema
 from recommender_training.data import schema
 from recommender_training.data_checks import columns, schema_check
 from recommender_training.data_checks.finding import Finding, Findings
-from recommender_training.data_checks.policy import Levels
 
 PLACES = {"users": "users", "items": "items", "interactions": "context"}
 
@@ -108,7 +108,7 @@ def test_the_rarest_of_many_categories_are_only_summed(monkeypatch: pytest.Monke
 
 
 def findings(feature: dict[str, Any], values: list[Any]) -> list[Finding]:
-    found = Findings(Levels())
+    found = Findings(CheckLevels())
     declaration = FeatureSchema.model_validate({"items": [feature]})
     content = {
         "declaration": declaration.model_dump(mode="json", by_alias=True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_contract.resource.checks import CheckLevels, DataChecks
 from recommender_training.data_checks import fitness, profile
 from recommender_training.data_checks.finding import Finding, Findings
-from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.run import run_checks
 from tests import mapped_files
 from tests.mapped_files import START, declare, event, write
@@ -26,7 +25,7 @@ def finding(of: Sequence[int]) -> Finding:
     """The finding of a part whose users have so many positive rows each."""
     largest = {"users": len(of), "positive": max(of, default=0)}
     labels = {"rows": 2 * sum(of), "positive": sum(of)}
-    findings = Findings(Levels())
+    findings = Findings(CheckLevels())
     fitness.concentration(
         findings,
         {
@@ -86,17 +85,17 @@ def test_a_bot_is_reported_with_its_share_and_a_remedy_but_without_its_id(
         events += [event(BOT, n % 50, START + n) for n in range(3000)]
     write(source / "events/a.csv", events)
     version = mapped_files.check(source, lake, declare()).data_version
-    outcome = run_checks(lake, version, Checks())
+    outcome = run_checks(lake, version, DataChecks())
     found = {each.feature: each for each in outcome.findings if each.check == "concentration"}
     assert {each.level for each in found.values()} == ({"warn"} if robot else {"pass"})
     if robot:
         value = "2400 of 4000 positive rows (60.00%) of one user"
         assert found["user_id[train]"].value == value
         assert value in outcome.text()
-        kept = outcome.summary()["findings"]  # which cuts long texts
+        kept = outcome.summary().model_dump()["findings"]  # which cuts long texts
         assert isinstance(kept, list)
         assert kept[0]["remedy"].endswith("set data.checks.levels.concentration: Ignore")
     texts = [path.read_text() for path in (lake / "checks").rglob("*.json")]
-    texts += [outcome.text(), json.dumps(outcome.summary())]
+    texts += [outcome.text(), outcome.summary().model_dump_json()]
     assert len(texts) > 2
     assert not [text for text in texts if str(BOT) in text]

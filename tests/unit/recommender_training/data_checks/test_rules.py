@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.checks import CheckLevel, CheckLevels, DataChecks
 from recommender_contract.resource.mapping import Format
 from recommender_training.cli import termination_report
 from recommender_training.common.errors import InputError
 from recommender_training.data_checks import finding, profile, profile_comparison
 from recommender_training.data_checks.finding import Finding, Findings
-from recommender_training.data_checks.policy import Checks, Level, Levels, parse_checks
+from recommender_training.data_checks.policy import parse_checks
 from recommender_training.data_checks.profile import Profiled
 from recommender_training.data_checks.run import evaluate_checks
 from recommender_training.ingestion import ingest
@@ -34,7 +35,7 @@ def profiled(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Profiled
     )
 
 
-def bad(profiled: Profiled, change: Change, checks: Checks = Checks()) -> list[Finding]:  # noqa: B008
+def bad(profiled: Profiled, change: Change, checks: DataChecks = DataChecks()) -> list[Finding]:  # noqa: B008
     """What does not hold once the profile has changed, against the one before."""
     now = copy.deepcopy(profiled.profile)
     change(now)
@@ -75,10 +76,10 @@ def no_positives(content: dict[str, Any]) -> None:
 
 
 def test_all_checks_pass_if_nothing_changed(profiled: Profiled) -> None:
-    found = evaluate_checks(Checks(), profiled, profiled.profile)
+    found = evaluate_checks(DataChecks(), profiled, profiled.profile)
     assert {each.level for each in found} == {"pass"}
     names = {each.check for each in found}
-    assert names == {field.alias or name for name, field in Levels.model_fields.items()} - {
+    assert names == {field.alias or name for name, field in CheckLevels.model_fields.items()} - {
         "quarantine", "duplicates", "segments"
     }  # fmt: skip
     assert all(each.remedy == "" for each in found)
@@ -133,10 +134,10 @@ def test_a_change_is_reported_with_its_level_and_a_remedy(
 def test_a_level_can_be_overridden(
     profiled: Profiled, change: Change, check: str, feature: str, level: str
 ) -> None:
-    for wanted in Level:
+    for wanted in CheckLevel:
         checks = parse_checks(json.dumps({"levels": {check: wanted.value}}))
         found = {(each.check, each.name): each.level for each in bad(profiled, change, checks)}
-        expected = None if wanted is Level.IGNORE else wanted.value.lower()
+        expected = None if wanted is CheckLevel.IGNORE else wanted.value.lower()
         assert found.get((check, feature)) == expected
 
 
@@ -198,12 +199,12 @@ def test_quarantined_rows_are_compared_by_their_share(
     now: tuple[int, int], before: tuple[int, int], level: str
 ) -> None:
     for check in ("quarantine", "duplicates"):
-        findings = Findings(Levels())
+        findings = Findings(CheckLevels())
         sides = [
             Quarantined(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
             for each in (now, before)
         ]
-        profile_comparison.quarantined(findings, Checks(), *sides)
+        profile_comparison.quarantined(findings, DataChecks(), *sides)
         (found,) = findings.all
         assert (found.check, found.name, found.level) == (check, "users.rows", level)
 
@@ -226,7 +227,7 @@ def test_the_worst_of_a_hundred_findings_fit_the_report() -> None:
         Finding("nulls", "users", f"größe{n}" * 9, levels[n % 2], "\u20ac" * 900, "e" * 99, "r")
         for n in range(100)
     ]
-    entry = finding.findings_summary(many, "i1.u1.t1-" + "0" * 16)
+    entry = finding.findings_summary(many, "i1.u1.t1-" + "0" * 16).model_dump()
     report = termination_report.build_report(
         "check", ok=True, reason="Done", message="m" * 250, checks=entry
     )
@@ -252,7 +253,7 @@ def test_a_table_of_other_ids_than_those_of_the_events_is_reported(
     mapping = declare(items={"files": "items.csv", "id": "id", "features": [kind]})
     version = mapped_files.check(source, path, mapping).data_version
     profiled = profile.build_profile(path, version, None)
-    found = {each.name: each for each in evaluate_checks(Checks(), profiled, None)}
+    found = {each.name: each for each in evaluate_checks(DataChecks(), profiled, None)}
     assert found["items.kind"].level == "pass", "the table itself has values"
     assert found["items.item_id"].level == level
     if level == "warn":

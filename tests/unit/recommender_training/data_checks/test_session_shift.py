@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from recommender_contract.resource.checks import CheckLevels, DataChecks
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
 from recommender_training.data_checks import profile, session_shift
 from recommender_training.data_checks.finding import Finding, Findings
-from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
 
 Random = np.random.Generator
@@ -51,9 +51,9 @@ def found(now: Sessions, before: Sessions, *declared: list[dict[str, str]]) -> l
         }
         for each, features in zip((now, before), users, strict=True)
     ]
-    findings = Findings(Levels())
-    tests = list(session_shift.session_tests(Checks(), entry[0], now, entry[1]))
-    session_shift.conclude(findings, Checks(), tests)
+    findings = Findings(CheckLevels())
+    tests = list(session_shift.session_tests(DataChecks(), entry[0], now, entry[1]))
+    session_shift.conclude(findings, DataChecks(), tests)
     return [each for each in findings.all if each.level != "pass"]
 
 
@@ -148,4 +148,4 @@ def test_few_users_are_not_tested() -> None:
     for users, tested in ((19, False), (20, True)):
         few = sessions(random, users)
         entry = {"active": {"users": 0}, "shares": {}, "sessions": profile.histograms(few)}
-        assert bool(list(session_shift.session_tests(Checks(), entry, few, entry))) == tested
+        assert bool(list(session_shift.session_tests(DataChecks(), entry, few, entry))) == tested

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.resource.recalibration import Recalibration
 from recommender_operator import actions as a
-from recommender_operator.api.recalibration import Recalibration
 from recommender_operator.extensions.recalibration import recalibrated_gates
 from recommender_operator.extensions.recalibration.recalibration import Recalibrate
 from recommender_operator.extensions.registry import EXTENSIONS

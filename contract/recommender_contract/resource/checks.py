@@ -1,7 +1,4 @@
-"""Checks of the data before a training: `spec.data.checks`.
-
-`recommender_training.data_checks.policy` has the same settings; a test compares the two.
-"""
+"""Checks of the data before a training: `spec.data.checks`."""
 
 from __future__ import annotations
 
@@ -80,6 +77,11 @@ class CheckLevels(ApiModel):
         description="Since the compared data version, a feature has another distribution in the "
         "sessions of one segment, in several windows in a row.",
     )
+
+    def of(self, check: str) -> CheckLevel:
+        """Return the level of a check."""
+        level: CheckLevel = getattr(self, "schema_" if check == "schema" else check)
+        return level
 
 
 class DataChecks(ApiModel):
