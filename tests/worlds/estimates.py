@@ -42,7 +42,7 @@ def ratio(sides: Sequence[Paired], seed: int = 0) -> tuple[float, float, float]:
         for at in random.integers(len(by_user), size=len(by_user)):
             sums = by_user[at]
             drawn[row] += sums[:, random.integers(sums.shape[1], size=sums.shape[1])].sum(axis=1)
-    ours, theirs = sum(each.sum(axis=1) for each in by_user)
+    ours, theirs = np.sum([each.sum(axis=1) for each in by_user], axis=0)
     low, high = np.percentile(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-300), [2.5, 97.5])
     return float(ours / theirs), float(low), float(high)
 

@@ -45,15 +45,23 @@ class Log:
         """The log of some events alone."""
         at = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         columns = {name: [values[row] for row in at] for name, values in self.columns.items()}
-        arrays = (self.user, self.item, self.time, self.engaged, self.positive)
-        return Log(*(each[at] for each in arrays), columns)
+        return self._at(at, columns)
 
     def before(self, time: int) -> Log:
         """The events before a second."""
         end = int(np.searchsorted(self.time, time))
         columns = {name: values[:end] for name, values in self.columns.items()}
-        arrays = (self.user, self.item, self.time, self.engaged, self.positive)
-        return Log(*(each[:end] for each in arrays), columns)
+        return self._at(slice(end), columns)
+
+    def _at(self, at: Any, columns: Mapping[str, Sequence[Any]]) -> Log:
+        return Log(
+            self.user[at],
+            self.item[at],
+            self.time[at],
+            self.engaged[at],
+            self.positive[at],
+            columns,
+        )
 
 
 @dataclass(frozen=True)
