@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.data.dataset import Events
 from recommender_training.models import ease, neighbours
 
@@ -57,7 +57,7 @@ class Ease:
     """EASE on the items that are liked most; it scores no other."""
 
     head: Ints  # [J] ascending
-    weights: np.ndarray  # [J, J] row: item of the session
+    weights: Floats  # [J, J] row: item of the session
     items: int
 
     @classmethod

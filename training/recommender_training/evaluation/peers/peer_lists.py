@@ -117,14 +117,17 @@ class _Answering:
             first, second = self._chain.scores(newest, before)
             liked = self._liked[some]
             standing = np.tile(self._standing, (len(some), 1))
-            yield some, {
-                "popularity": standing,
-                **{name: np.stack([each[name] for each in recent]) for name in recent[0]},
-                "markovFirstOrder": self._with_ties(first),
-                "markovSecondOrder": self._with_ties(second),
-                "itemKnn": self._with_ties(self._knn.scores(liked)),
-                "ease": self._with_ties(self.ease.scores(liked)),
-            }
+            yield (
+                some,
+                {
+                    "popularity": standing,
+                    **{name: np.stack([each[name] for each in recent]) for name in recent[0]},
+                    "markovFirstOrder": self._with_ties(first),
+                    "markovSecondOrder": self._with_ties(second),
+                    "itemKnn": self._with_ties(self._knn.scores(liked)),
+                    "ease": self._with_ties(self.ease.scores(liked)),
+                },
+            )
 
     def _with_ties(self, scores: Doubles) -> Doubles:
         """Scaled to at most 1, with the popularity of all time between equal ones."""

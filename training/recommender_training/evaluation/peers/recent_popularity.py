@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender_training.common.arrays import Doubles
+from recommender_training.common.arrays import Doubles, Ints, Places
 from recommender_training.data.dataset import Events
 
 #: Ages in seconds, by peer, from the shortest.
@@ -43,7 +43,7 @@ class _Counts:
         self.of_item: Doubles = np.zeros(items)
         self._seconds, self._first, self._end = seconds, 0, 0
 
-    def move(self, item: np.ndarray, event_time: np.ndarray, now: int) -> None:
+    def move(self, item: Places, event_time: Ints, now: int) -> None:
         """Count up to `now`."""
         first, end = np.searchsorted(event_time, [now - self._seconds, now])
         if first >= self._end:  # nothing that was counted still counts

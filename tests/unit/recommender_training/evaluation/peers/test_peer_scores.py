@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -18,9 +20,7 @@ ITEMS = 5
 LIKED, DISLIKED = 5.0, 1.0
 #: (user, item, positive, seconds to the event before)
 ROWS = st.lists(
-    st.tuples(
-        st.integers(0, 3), st.integers(0, ITEMS - 1), st.booleans(), st.integers(0, 50_000)
-    ),
+    st.tuples(st.integers(0, 3), st.integers(0, ITEMS - 1), st.booleans(), st.integers(0, 50_000)),
     max_size=30,
 )
 
@@ -71,7 +71,7 @@ def test_a_chain_gives_probabilities_and_never_counts_a_transition_to_a_disliked
     slow = np.zeros((ITEMS, ITEMS))
     for user in range(4):
         own = [row for row in rows if row[0] == user]
-        for one, other in zip(own, own[1:], strict=False):
+        for one, other in itertools.pairwise(own):
             slow[one[1], other[1]] += other[2]
     np.testing.assert_array_equal(chain.first.toarray(), slow)
 
