@@ -95,5 +95,5 @@ def record(destination: Path, work: Path) -> None:
         (destination / "reports" / f"{name}.json").write_bytes(content)
     shutil.copytree(artifact, destination / "artifact")
     shutil.copytree(jobs.lake, destination / "lake")
-    for file, content in (("answer", answer), ("readers", readers.schemas())):
-        (destination / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n")
+    for file, value in (("answer", answer), ("readers", readers.schemas())):
+        (destination / f"{file}.json").write_text(json.dumps(value, indent=1) + "\n")

@@ -154,9 +154,9 @@ class Recorder:
         return tuple(sorted((self._requests[at] for at in chosen), key=lambda each: each.time))
 
 
-def normalised(weights: Doubles) -> Doubles:
+def normalised(weights: np.ndarray[Any, np.dtype[np.floating[Any]]]) -> Doubles:
     """Probabilities in proportion to weights."""
-    shares: Doubles = weights / weights.sum()
+    shares: Doubles = (weights / weights.sum()).astype(np.float64)
     return shares
 
 

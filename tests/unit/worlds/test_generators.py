@@ -16,7 +16,7 @@ from recommender_training.ingestion.mapping_argument import parse_mapping
 from tests.worlds import product
 from tests.worlds.every import WORLDS
 from tests.worlds.generators import groceries, marketplace, second_order, series, seventy_clicks
-from tests.worlds.world import DAY, Recorder, World, normalised, zipf
+from tests.worlds.world import DAY, START, Recorder, World, normalised, zipf
 
 NAMES = list(WORLDS)
 
@@ -133,7 +133,7 @@ def test_half_of_the_listings_are_new_each_month() -> None:
 
 
 def test_the_season_moves_from_one_genre_to_the_next() -> None:
-    weeks = [int(series.demand(series.START + week * 7 * DAY).argmax()) for week in range(5)]
+    weeks = [int(series.demand(START + week * 7 * DAY).argmax()) for week in range(5)]
     assert weeks == [0, 1, 2, 3, 0]
 
 

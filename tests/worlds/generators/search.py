@@ -62,9 +62,9 @@ def generate(seed: int, size: str) -> World:
             )  # fmt: skip
     items: list[Row] = []
     for item in range(of.items):
-        words = [f"category{category[item]}"]
-        words += [f"attribute{each}" for each in np.flatnonzero(attributes[item])]
-        items.append({"id": item + 1, "words": " ".join(words)})
+        tags = [f"category{category[item]}"]
+        tags += [f"attribute{each}" for each in np.flatnonzero(attributes[item])]
+        items.append({"id": item + 1, "words": " ".join(tags)})
     words = {"kind": "MultiCategorical", "separator": " "}
     mapping = with_items(SHOWN, {"name": "words", **words})
     mapping["interactions"] = {

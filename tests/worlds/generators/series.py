@@ -68,7 +68,7 @@ def generate(seed: int, size: str) -> World:
                     share = 1.0
                 if share == 1.0 and not going:
                     break
-                by_series = (1 - share) * (normalised(fresh) if fresh.any() else fresh)
+                by_series: Doubles = (1 - share) * (normalised(fresh) if fresh.any() else fresh)
                 if going:
                     by_series[going] += share * normalised(0.5 ** np.arange(len(going)))
                 chances = np.zeros(count)

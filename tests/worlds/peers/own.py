@@ -14,7 +14,10 @@ def fit(log: Log, items: int, setting: Setting) -> Scorer:
 
     def scores(known: Known) -> Doubles:
         back = np.arange(len(known.items))[::-1]
-        return np.bincount(known.items, weights=0.5 ** (back / half), minlength=items)
+        found: Doubles = np.bincount(
+            known.items, weights=0.5 ** (back / half), minlength=items
+        ).astype(np.float64)
+        return found
 
     return scores
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.adapters.traffic.keda import scaled_objects
 from recommender_operator.adapters.traffic.knative import knative_manifests
-from recommender_operator.api.spec import ServingSpec
+from recommender_operator.api.spec import EventsSpec, ServingSpec
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import autoscaling, inference_service, labels
 from recommender_operator.resources.labels import Component, Manifest
@@ -174,9 +174,9 @@ def test_names_are_values_of_labels_and_differ_by_version_and_component(name: st
 
 
 def test_the_engine_replaces_no_pods() -> None:
-    own = inference_service.serving_digest
+    own, events = inference_service.serving_digest, EventsSpec()
     by_keda, by_hpa = scaled().spec.serving, scaled(engine="HPA", peaks=[]).spec.serving
-    assert own(by_keda) == own(by_hpa)
+    assert own(by_keda, events) == own(by_hpa, events)
     # Nor does the release that knows it, in either mode.
     before = {"maxReplicas": 6, "targetCPUUtilizationPercentage": 70}
     serving = ServingSpec.model_validate({"autoscaling": before})
