@@ -96,8 +96,8 @@ def test_the_verdict_comes_before_any_number_and_each_part_is_there(trained: Any
     order = [page.index(mark) for mark in ('class="verdict', 'class="tiles', "<h2>Metrics")]
     assert order == sorted(order)
     titles = re.findall(r"<h2>(.*?)</h2>", page)
-    assert titles == ["Metrics", "Training and calibration", "User segments",
-                      "Items: popularity and exposure", "How it was measured",
+    assert titles == ["Metrics", "Simple recommenders", "Training and calibration",
+                      "User segments", "Items: popularity and exposure", "How it was measured",
                       "Lineage"]  # fmt: skip
     assert '<th scope="col">Popularity by segment</th>' in page
     figures = re.findall(r"<figcaption><b>(.*?)</b>", page)
