@@ -118,18 +118,25 @@ def test_what_waits_for_triton_without_its_client_is_not_computed(tmp_path: Path
         def answered() -> bool:
             return bool(running.ask(user_id=1)["source"] == "model")
 
-        until(answered, "answered by the model", triton.process)
-        before, used = calls_of(triton, "success"), of_model(running)
-        # What has begun is computed to its end: nobody else has the model until then.
-        assert running.ask(user_id=SLOW)["source"] == "baseline"
-        sources = pool.map(lambda user: running.ask(user_id=user)["source"], range(2, AT_A_TIME))
-        assert set(sources) <= {"model", "baseline"}
-        until(answered, "answered by the model", triton.process)
-        dropped = calls_of(triton, "failure", 'reason="CANCELED"')
-        unused = calls_of(triton, "success") - before - (of_model(running) - used)
-        print(f"{dropped:.0f} dropped, {unused:.0f} computed for nobody")
-        assert dropped > 0
-        assert unused <= 1 + 2 * MAX_BATCH_SIZE  # the slow one, and batches that were made before
+        def dropped() -> bool:
+            """Whether Triton dropped some of those that wait behind a slow one, if any had to."""
+            until(answered, "answered by the model", triton.process)
+            before, used = calls_of(triton, "success"), of_model(running)
+            # What has begun is computed to its end: nobody else has the model until then.
+            assert running.ask(user_id=SLOW)["source"] == "baseline"
+            sources = pool.map(
+                lambda user: running.ask(user_id=user)["source"], range(2, AT_A_TIME)
+            )
+            assert set(sources) <= {"model", "baseline"}
+            until(answered, "answered by the model", triton.process)
+            count = calls_of(triton, "failure", 'reason="CANCELED"')
+            unused = calls_of(triton, "success") - before - (of_model(running) - used)
+            print(f"{count:.0f} dropped, {unused:.0f} computed for nobody")
+            assert unused <= 1 + 2 * MAX_BATCH_SIZE  # the slow one, and batches made before
+            return count > 0
+
+        # On a busy machine the others come when the slow one has ended.
+        until(dropped, "dropped by Triton", triton.process)
 
 
 def calls_of(triton: TritonServer, outcome: str, label: str = "") -> float:

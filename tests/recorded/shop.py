@@ -15,6 +15,8 @@ USERS, ITEMS, ROWS = 40, 20, 1_200
 #: Of the first files, and of those that come later.
 DAYS, LATER = 10, 3
 NOW = START + (DAYS + LATER) * DAY
+#: In their order in a row.
+TAGS = ("t3", "t2", "t0", "t4", "t1")
 
 MAPPING: dict[str, Any] = {
     "interactions": {
@@ -74,7 +76,8 @@ def write_first(folder: Path) -> None:
     _write(
         folder / "items.csv",
         [
-            {"sku": f"sku-{n}", "name": f"Thing {n}", "tags": "|".join({f"t{n % 3}", f"t{n % 5}"}),
+            {"sku": f"sku-{n}", "name": f"Thing {n}",
+             "tags": "|".join(sorted({f"t{n % 3}", f"t{n % 5}"}, key=TAGS.index)),
              "released": START - n * 30 * DAY,
              "picture": json.dumps([round(chance.gauss(n % 3, 1), 2) for _ in range(3)])}
             for n in range(ITEMS)

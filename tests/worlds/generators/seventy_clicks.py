@@ -71,10 +71,10 @@ def generate(seed: int, size: str) -> World:
         recorder.log(),
         cut,
         recorder.requests(of.requests, random),
-        with_users(mapping, {"name": "segment", "kind": "Categorical"}),
+        with_users(mapping, {"name": "audience", "kind": "Categorical"}),
         np.full(BANNERS, START),
         [{"id": item + 1, "campaign": f"c{campaign[item]}"} for item in range(BANNERS)],
-        [{"id": user + 1, "segment": f"s{segment[user]}"} for user in range(of.users)],
+        [{"id": user + 1, "audience": f"s{segment[user]}"} for user in range(of.users)],
         repeats=True,
         shown=True,
     )

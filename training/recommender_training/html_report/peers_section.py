@@ -12,8 +12,9 @@ from recommender_training.html_report.markup import Markup, tag
 
 def render_peers(section: Mapping[str, Any]) -> list[Markup]:
     """Return the gain over the best peer in a sentence, and the lists of all of them."""
+    # By name among equals: an artifact has the report with its keys in another order.
     ordered = sorted(
-        section["lists"].items(), key=lambda each: -float(each[1]["ndcgAt10"]["value"])
+        section["lists"].items(), key=lambda each: (-float(each[1]["ndcgAt10"]["value"]), each[0])
     )
     rows = [_row("Model", section["recommender"], None)]
     rows += [_row(_name(name), entry, entry["minus"]["ndcgAt10"]) for name, entry in ordered]

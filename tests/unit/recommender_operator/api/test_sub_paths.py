@@ -21,7 +21,7 @@ def test_a_folder_inside_a_claim_is_accepted(path: str) -> None:
 )  # fmt: skip
 def test_any_other_path_is_refused_with_the_form(path: str) -> None:
     assert not sub_paths.is_sub_path(path)
-    with pytest.raises(ValueError, match=r"data\.source\.path .* must be a path such as"):
+    with pytest.raises(ValueError, match=r"Claim\.path '.*' must be a path such as"):
         sub_paths.outside_of_store(path)
 
 

@@ -227,7 +227,7 @@ def test_the_worst_of_a_hundred_findings_fit_the_report() -> None:
         Finding("nulls", "users", f"größe{n}" * 9, levels[n % 2], "\u20ac" * 900, "e" * 99, "r")
         for n in range(100)
     ]
-    entry = finding.findings_summary(many, "i1.u1.t1-" + "0" * 16).model_dump()
+    entry = finding.findings_summary(many, "i1.u1.t1-" + "0" * 16).model_dump(mode="json")
     report = termination_report.build_report(
         "check", ok=True, reason="Done", message="m" * 250, checks=entry
     )
