@@ -20,7 +20,5 @@ html_theme = "furo"
 html_title = f"{project} {release}"
 html_show_sourcelink = False
 html_show_sphinx = False
-# Everything is served from the site itself.
-html_theme_options = {"source_edit_link": "", "source_view_link": ""}
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
