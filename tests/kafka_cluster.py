@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
+    AdminClient,
     ResourcePatternType,
     ResourceType,
     ScramCredentialInfo,
@@ -42,6 +45,8 @@ ssl.truststore.location={ca}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 """
+#: Longest wait until all brokers know a new user.
+KNOWN_SECONDS = 60
 Binding = TypeVar("Binding")
 Rights = Sequence[tuple[ResourceType, str, Sequence[AclOperation]]]
 
@@ -99,6 +104,45 @@ class KafkaCluster:
         for each in admin.alter_user_scram_credentials([change]).values():
             each.result(30)
         self.allow(name, rights)
+        self._wait_until_known(name, password, rights)
+
+    def _wait_until_known(self, name: str, password: str, rights: Rights) -> None:
+        """Wait until each broker has applied a user and the rights to its topics.
+
+        The controller confirms both before the brokers read them from its log.
+        """
+        topics = [
+            resource
+            for kind, resource, operations in rights
+            if kind is ResourceType.TOPIC and AclOperation.DESCRIBE in operations
+        ]
+        deadline = time.monotonic() + KNOWN_SECONDS
+        for ports in self._ports:
+            for topic in topics:
+                while (error := self._error_of(ports[SCRAM], name, password, topic)) is not None:
+                    if time.monotonic() > deadline:
+                        raise AssertionError(f"{name} and {topic} at {ports[SCRAM]}: {error}")
+                    time.sleep(0.1)
+
+    def _error_of(self, port: int, name: str, password: str, topic: str) -> str | None:
+        """Return why a user does not see a topic at one broker; None if it does."""
+        # A new client knows no other broker, so this one answers.
+        client = AdminClient(
+            {
+                "bootstrap.servers": f"127.0.0.1:{port}",
+                "security.protocol": SCRAM,
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": name,
+                "sasl.password": password,
+                "ssl.ca.location": str(self.ca),
+                "log_level": 0,
+            }
+        )
+        try:
+            found = client.list_topics(topic, timeout=5).topics[topic]
+        except KafkaException as error:
+            return str(error)
+        return None if found.error is None else str(found.error)
 
     def allow(self, name: str, rights: Rights) -> None:
         """Give a user further rights."""

@@ -215,14 +215,29 @@ class World:
 
     def describe(self) -> str:
         """Return the state of the objects, for the message of a failure."""
-        texts = [self._kubectl("describe", "recommendermodel", self.name)]
+        # A report that is cut keeps its start.
+        texts = [*self._outcomes(), self._kubectl("describe", "recommendermodel", self.name)]
         texts.append(
             self._kubectl("get", "modelversions,jobs,inferenceservices,pods", "-o", "wide")
         )
         texts += self._last_words()
         if self.load:
             texts.append("load: " + json.dumps(self.load.total))
-        return "\n".join(texts)[-12000:]
+        whole = "\n".join(texts)
+        return whole if len(whole) <= 12000 else f"{whole[:6000]}\n...\n{whole[-6000:]}"
+
+    def _outcomes(self) -> list[str]:
+        """Return the last steps, the interruptions and the decision of each version, newest first.
+
+        The decision tells why a version was not promoted.
+        """
+        shown = ("stage", "decision", "interruptions")
+        found = sorted(self.kube.versions(self.name).items(), reverse=True)
+        return [
+            f"{name}: {json.dumps({key: status.get(key) for key in shown})}, "
+            f"steps: {json.dumps(status.get('steps', [])[-2:])}"
+            for name, status in ((name, each.get("status", {})) for name, each in found)
+        ]
 
     def _last_words(self) -> list[str]:
         """Return the logs of restarted containers before their restart."""
