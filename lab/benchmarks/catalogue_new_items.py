@@ -54,7 +54,7 @@ from recommender_training.features import assembly
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.fitted import new_items
 from recommender_training.fitted.ivf_selection import FirstStageSample
-from recommender_training.fitted.retrieval import SHOWN_ITEMS
+from recommender_training.fitted.order_weights import SHOWN_ITEMS
 from recommender_training.models import item_weights, ivf_index
 from tests.benchmarks import schema_models
 from tests.benchmarks.machine import machine
@@ -163,7 +163,9 @@ def forms(
 def form_of(name: str, model: schema_models.Trained, known: ExportInputs) -> ExportInputs:
     """The form of the first stage of this name, one of FORMS."""
     if name == "shown":
-        return replace(known, sources=replace(known.sources, order_weight=SHOWN_ITEMS))
+        return replace(
+            known, sources=replace(known.sources, order=known.sources.order.scaled(SHOWN_ITEMS))
+        )
     return paged(model, known) if name == "pages" else known
 
 

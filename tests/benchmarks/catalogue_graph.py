@@ -162,7 +162,7 @@ def even_out(sources: RetrievalModels, found: ivf_selection.FirstStageSample) ->
     lift = (found.requests[0] - mean) @ found.vectors[::50].T
     factor = float(found.standing.std() / lift.std(1).mean())
     with torch.no_grad():
-        sources.towers.down.bias.sub_(torch.from_numpy(mean) / sources.lift_weight)
+        sources.towers.down.bias.sub_(torch.from_numpy(mean) / sources.order.lift)
         for each in (sources.towers.out, sources.towers.down):
             for weights in each.parameters():
                 weights.mul_(factor)

@@ -179,7 +179,7 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
     ).requests
     then = ranking_metrics.Known(data, known.constants, known.state, known.history_length)
     assert known.retrieval is not None
-    weights = known.retrieval * known.sources.retrieval_weight
+    weights = known.sources.weighted(known.retrieval)
     first = FirstStage(then, known.sources, weights)
     for request in requests[:8]:
         logits = scorer(then.inputs([request], np.arange(data.items.count)[None]))

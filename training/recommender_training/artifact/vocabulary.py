@@ -17,7 +17,9 @@ from recommender_training.data.items import Items
 MAX_TOP_N = 200
 
 
-def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
+def vocabulary(
+    data: Dataset, history_length: int, repeat_after: int | None = None
+) -> dict[str, Any]:
     """Return the content of vocabulary.json."""
     items = data.items
     first = dict(zip(items.blocks, items.first, strict=True))
@@ -26,6 +28,8 @@ def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
     for column in words["items"]["features"]:
         if further[column["name"]]["items"]:
             column["further"] = further[column["name"]]
+    if repeat_after is not None:
+        words["repeatAfterSeconds"] = repeat_after
     return words
 
 

@@ -14,6 +14,7 @@ from recommender_contract.resource.training_settings import (
     Algorithm,
     Fault,
     FaultInjection,
+    Repeats,
     TrainingSettings,
 )
 from recommender_training.common.errors import InputError
@@ -22,6 +23,10 @@ from recommender_training.config import lists, search_space
 
 #: Settings of the Job; ignored here, so that the whole section can be passed.
 _JOB_SETTINGS = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})
+
+
+#: Seconds of a day.
+DAY = 86_400
 
 
 class Hyperparameters(hyperparameters.Hyperparameters):
@@ -43,6 +48,15 @@ class TrainingConfig(TrainingSettings):
     def fault(self) -> Fault | None:
         """The injected fault, if any."""
         return self.fault_injection.fault if self.fault_injection else None
+
+    @property
+    def repeat_after(self) -> int | None:
+        """Declared seconds until an item may come again; None for never, and for Auto."""
+        if self.repeats is Repeats.ALLOWED:
+            return 0
+        if self.repeats is Repeats.AFTER_DAYS and self.repeats_after_days is not None:
+            return round(self.repeats_after_days * DAY)
+        return None
 
     @property
     def reweighting(self) -> Reweighting | None:
@@ -76,7 +90,19 @@ def parse_config(text: str) -> TrainingConfig:
         raise InputError("InvalidConfig", f"--config: {found}") from error
     check_search(config)
     _check_variants(config)
+    _check_repeats(config)
     return config
+
+
+def _check_repeats(config: TrainingConfig) -> None:
+    days = config.repeats_after_days
+    if (config.repeats is Repeats.AFTER_DAYS) != (days is not None):
+        stated = "is missing" if days is None else f"is {days:g}"
+        raise InputError(
+            "InvalidConfig",
+            f"--config: repeats={config.repeats.value}, and repeatsAfterDays {stated}: set it "
+            "with repeats=AfterDays, and only then",
+        )
 
 
 def _check_variants(config: TrainingConfig) -> None:

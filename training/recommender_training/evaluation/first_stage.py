@@ -34,6 +34,7 @@ from recommender_training.fitted.new_items import KeptWithin, NewItems
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, ivf_index
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.repeats import Repeats
 
 #: Scores of items that are held at once.
 _BLOCK = 4_000_000
@@ -47,18 +48,50 @@ class FirstStage:
     sources: RetrievalModels
     #: [I, I] with their weight in the order, where `sources` has them.
     weights: Weights | None
+    #: How items come again, where they may.
+    repeats: Repeats | None = None
 
     def scores(self, requests: Sequence[Request], inputs: Inputs | None = None) -> Floats:
         """[R, I] of every item. `inputs` for a caller that has them (`_inputs`)."""
+        total, *others = self.parts(requests, inputs).values()
+        for each in others:
+            total = total + each
+        return total
+
+    def parts(
+        self, requests: Sequence[Request], inputs: Inputs | None = None
+    ) -> dict[str, Floats]:
+        """[R, I] what each source adds, by its name in `OrderWeights`."""
         known, sources = self.known, self.sources
         popularity = item_weights.popularity_prior(known.state.counts)
-        standing = popularity * np.float32(sources.popularity_weight)
-        total = np.tile(standing, (len(requests), 1))
+        standing = popularity * np.float32(sources.order.popularity)
+        found = {"popularity": np.tile(standing, (len(requests), 1))}
         if self.weights is not None:
-            total += self.retrieved(requests)
+            found["items"] = self.retrieved(requests)
         if sources.towers is not None:
-            total += sources.lift(inputs or self._inputs(requests), self._tower_items)
-        return total
+            found["lift"] = sources.lift(inputs or self._inputs(requests), self._tower_items)
+        if self.repeats is not None:
+            found["repeats"] = self.repeated(requests)
+        return found
+
+    def repeated(self, requests: Sequence[Request]) -> Floats:
+        """[R, I] what the items of each session get because they may come again."""
+        assert self.repeats is not None
+        known, events = self.known, self.known.data.events
+        batch = together(known.data, requests, known.length)
+        rows = batch.session
+        items = torch.from_numpy(np.where(rows < 0, -1, events.item[rows]).astype(np.int64))
+        states, newest = graph.repeat_states(
+            items,
+            torch.from_numpy(rows >= 0),
+            torch.from_numpy(np.where(rows < 0, 0, events.time[rows])),
+            torch.from_numpy(batch.time),
+            torch.from_numpy(self.repeats.gaps),
+        )
+        table = torch.from_numpy(self.repeats.table) * self.sources.order.repeats
+        added = graph.repeat_scores(states, newest, table)
+        found = torch.zeros(len(requests), known.data.items.count)
+        return found.scatter_add(1, items.clamp(min=0), added).numpy()
 
     def _inputs(self, requests: Sequence[Request]) -> Inputs:
         known = self.known
@@ -80,6 +113,8 @@ class FirstStage:
         means, level = self._page_means
         read = ivf_index.probed(asked @ means.T + level, ivf.probes, slack)
         found: Bools = read[:, self._page_of]
+        if self.repeats is not None:
+            found = found | self._own(requests)
         return found if self.weights is None else found | self._near(requests)
 
     def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:
@@ -135,6 +170,10 @@ class FirstStage:
         """[R, I] the neighbours of the items of each session."""
         near = _session_events(self.known, requests) @ self._neighbours
         return np.asarray(near.toarray() > 0)
+
+    def _own(self, requests: Sequence[Request]) -> Bools:
+        """[R, I] the items of each session."""
+        return np.asarray(_session_events(self.known, requests).toarray() > 0)
 
     @functools.cached_property
     def _tower_items(self) -> Tensor:

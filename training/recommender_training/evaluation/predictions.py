@@ -25,10 +25,12 @@ from recommender_training.features.assembly import Inputs
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.prepared_data import PreparedData, judged_at
 from recommender_training.fitted.bundle import Bundle, baseline_probability, probability
+from recommender_training.fitted.order_weights import OrderWeights
 from recommender_training.fitted.predict import predict
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.repeats import Repeats
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -117,9 +119,32 @@ class Window:
         return {}
 
     @functools.cached_property
-    def retrieval(self) -> Weights | None:
+    def item_weights(self) -> Weights | None:
         """[I, I] item-to-item weights from the events before the window, where lists have them."""
         return self.sources.weights_before(self.data, self.start)
+
+    @functools.cached_property
+    def retrieval(self) -> Weights | None:
+        """[I, I] the same as they count in the order."""
+        return self.sources.weighted(self.item_weights)
+
+    @functools.cached_property
+    def repeats(self) -> Repeats | None:
+        """How items come again, by the events before the window, where they may."""
+        return self.sources.repeats_before(self.data, self.start, self.known.length)
+
+    def ordered_by(self, order: OrderWeights, repeat_after: int | None) -> Window:
+        """The same with other weights of the sources, and another rule of what comes again."""
+        sources = replace(self.sources, order=order, repeat_after=repeat_after)
+        task = ranking_metrics.reveal_half(self.data, self.rows, self.known.length, repeat_after)
+        other = replace(self, sources=sources, task=task)
+        vars(other)["item_weights"] = self.item_weights  # the same events, and a long fit
+        return other
+
+    def stage(self, weights: Weights | None = None) -> FirstStage:
+        """The first stage; with other item-to-item weights [I, I] if these are given."""
+        weights = self.retrieval if weights is None else weights
+        return FirstStage(self.known, self.sources, weights, self.repeats)
 
     @functools.cached_property
     def plain(self) -> Shortlist:
@@ -130,8 +155,7 @@ class Window:
         """The candidates with `added` [I] in their order; with other item-to-item weights [I, I]
         if these are given.
         """
-        weights = self.retrieval if weights is None else weights
-        return FirstStage(self.known, self.sources, weights).shortlist(self.task, added)
+        return self.stage(weights).shortlist(self.task, added)
 
     def scores(self, shortlist: Shortlist, scorer: ranking_metrics.Scorer) -> Doubles:
         """[R, C] scores of the candidates."""
@@ -151,12 +175,11 @@ class Window:
     @functools.cached_property
     def _pool_order(self) -> Doubles:
         """[D, P] one pass over the catalogue, which version and champion share."""
-        return self._order_of_pools(self.retrieval)
+        return self._order_of_pools()
 
-    def _order_of_pools(self, weights: Weights | None) -> Doubles:
+    def _order_of_pools(self, weights: Weights | None = None) -> Doubles:
         assert self.places is not None
-        stage = FirstStage(self.known, self.sources, weights)
-        return exploration_requests.order(self.places, stage)
+        return exploration_requests.order(self.places, self.stage(weights))
 
 
 #: Logits [R, C] of candidates of the requests of a window.
@@ -174,8 +197,9 @@ def window(prepared: PreparedData, rows: Ints, sources: RetrievalModels | None =
     known = ranking_metrics.Known(
         data, frozen, CatalogueState.at(data, start, frozen.groups), length
     )
-    task = ranking_metrics.reveal_half(data, rows, length)
-    return Window(known, rows, task, sources or RetrievalModels(), prepared.rate_shift)
+    sources = sources or RetrievalModels()
+    task = ranking_metrics.reveal_half(data, rows, length, sources.repeat_after)
+    return Window(known, rows, task, sources, prepared.rate_shift)
 
 
 def answer(

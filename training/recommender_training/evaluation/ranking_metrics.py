@@ -3,7 +3,8 @@
 For every user of the window with a relevant event in the second half of their events, one request
 is made at the time of the first event of that half: the session is what the user did strictly
 before, everything revealed is excluded from the list, and item statistics are those at the start
-of the window. Relevant are the positive events of the second half. Legend of shapes: R requests,
+of the window. Where items may come again, only what is revealed too recently is excluded. Relevant
+are the positive events of the second half. Legend of shapes: R requests,
 C candidates of each, I items, K ranks.
 """
 
@@ -59,6 +60,11 @@ class RankingTask:
         """[R] number of relevant items."""
         return np.asarray(np.diff(self.relevant.indptr), dtype=np.int64)
 
+    def take(self, places: Ints) -> RankingTask:
+        """Some of the requests."""
+        requests = [self.requests[place] for place in places]
+        return RankingTask(requests, self.excluded[places], self.relevant[places], self.users)
+
     def hits(self, top: Ints) -> Bools:
         """[R, K] mask of the relevant items of lists [R, K]."""
         rows = np.arange(len(top))[:, None]
@@ -79,10 +85,13 @@ class Shortlist:
         return np.asarray(np.take_along_axis(self.items, top, 1))
 
 
-def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
+def reveal_half(
+    data: Dataset, window: Ints, length: int, repeat_after: int | None = None
+) -> RankingTask:
     """The task of this module on the events of `window` (rows sorted by time).
 
-    Of MAX_REQUESTS users at most, drawn from a fixed seed.
+    Of MAX_REQUESTS users at most, drawn from a fixed seed. Items may come again when their newest
+    event is `repeat_after` seconds old, never if None.
     """
     events, label = data.events, data.events.label
     groups = [
@@ -101,10 +110,17 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
         session = known[events.time[known] < now][-length:]
         context = data.as_served(events.context_of(hidden[:1]))[0]
         requests.append(Request(user, session, now, context))
-        excluded.append(events.item[known])
+        excluded.append(events.item[withheld(events, known, now, repeat_after)])
         relevant.append(events.item[hidden[label[hidden]]])
     count = data.items.count
     return RankingTask(requests, _marks(excluded, count), _marks(relevant, count), len(groups))
+
+
+def withheld(events: Events, known: Ints, now: int, repeat_after: int | None) -> Ints:
+    """Those of the rows `known` whose items a request at `now` may not get."""
+    if repeat_after is None:
+        return known
+    return known[events.time[known] > now - repeat_after]
 
 
 def _by_user(events: Events, rows: Ints) -> list[Ints]:

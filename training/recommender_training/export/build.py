@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,6 +28,7 @@ from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, neighbours
 from recommender_training.models.item_weights import Weights
 from recommender_training.models.ranker import Ranker
+from recommender_training.models.repeats import Repeats
 from recommender_training.statistics.calibration import Calibration
 
 
@@ -41,6 +42,12 @@ class ExportInputs:
     retrieval: Weights | None  # [I, I]; None where lists are not ordered by it
     history_length: int
     sources: RetrievalModels = field(default_factory=RetrievalModels)
+    repeats: Repeats | None = None  # where items may come again
+
+    def ordered_by(self, sources: RetrievalModels) -> ExportInputs:
+        """The same with other sources of a list's order."""
+        found = sources.repeats_before(self.data, None, self.history_length)
+        return replace(self, sources=sources, repeats=found)
 
 
 def shared_state(
@@ -70,7 +77,8 @@ def shared_state(
         "offset": torch.tensor(calibration.offset),
         "bonus": torch.from_numpy(of_items),
         "standing": standing,
-        **_retrieval(known.retrieval, known.sources.retrieval_weight),
+        **_retrieval(known.retrieval, known.sources.order.items),
+        **_repeats(known),
         **towers.tower_state(known.sources, len(standing)),
         **item_pages.ivf_state(known.sources, standing, counts),
         **new_items.new_item_state(known.sources, data, counts),
@@ -114,6 +122,22 @@ def _retrieval(weights: Weights | None, counts: float) -> dict[str, Tensor]:
     elif weights is not None:
         state["retrieval"] = torch.from_numpy(weights) * counts
     return state
+
+
+def _repeats(known: ExportInputs) -> dict[str, Tensor]:
+    """How items come again; empty where they never may."""
+    found, after = known.repeats, known.sources.repeat_after
+    if found is None or after is None:
+        return {
+            "repeat_table": torch.zeros(0),
+            "repeat_gaps": torch.zeros(0),
+            "repeat_seconds": torch.tensor(0),
+        }
+    return {
+        "repeat_table": torch.from_numpy(found.table) * known.sources.order.repeats,
+        "repeat_gaps": torch.from_numpy(found.gaps),
+        "repeat_seconds": torch.tensor(after),
+    }
 
 
 def ranker_module(

@@ -36,6 +36,7 @@ class LogisticServing(Serving):
         """Inputs and outputs: docs/contracts.md."""
         _, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
+        seen = self.withheld(seen, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         weights = summed(self.cross, side)
         if self.candidates == 0:

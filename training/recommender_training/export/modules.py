@@ -39,6 +39,8 @@ from recommender_training.features.graph import (
     item_numbers,
     locate,
     pair_numbers,
+    repeat_scores,
+    repeat_states,
     side_buckets,
     tag_profile,
 )
@@ -79,6 +81,9 @@ class Serving(NewItemServing):
     retrieval: Tensor
     neighbours: Tensor
     neighbour_weights: Tensor
+    repeat_table: Tensor
+    repeat_gaps: Tensor
+    repeat_seconds: Tensor
     bonus: Tensor
 
     tag_ends: list[int]
@@ -97,6 +102,7 @@ class Serving(NewItemServing):
         self.item_count = int(state["item_ids"].shape[0])
         self.by_weights = state["retrieval"].numel() > 0
         self.by_neighbours = state["neighbours"].numel() > 0
+        self.by_repeats = state["repeat_table"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
         self.pages_read = int(state["page_read"])
         self.new_kept = int(state["new_count"])
@@ -199,6 +205,25 @@ class Serving(NewItemServing):
         """[B, I] how well each item goes with the session."""
         return retrieve(self.retrieval, session[0], session[1], session[2])
 
+    def withheld(self, seen: Tensor, times: Tensor, timestamp: Tensor) -> Tensor:
+        """[B, L] rows of the items `seen` that may not come again yet; -1 for the others."""
+        if not self.by_repeats:
+            return seen
+        return seen.masked_fill(timestamp - times >= self.repeat_seconds, -1)
+
+    def own_items(
+        self, session: tuple[Tensor, Tensor, Tensor, Tensor], timestamp: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """[B, L] places of the session's items that may come again (0 for none), and [B, L] what
+        each one gets for it; [B, 0] where items never come again.
+        """
+        rows, present, _, times = session
+        if not self.by_repeats:
+            return rows[:, :0], self.repeat_table.repeat(rows.size(0), 1)
+        states, newest = repeat_states(rows, present, times, timestamp[:, 0], self.repeat_gaps)
+        added = repeat_scores(states, newest, self.repeat_table)
+        return (rows + 1) * newest.to(torch.int64), added
+
     def first_stage(
         self,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
@@ -210,7 +235,8 @@ class Serving(NewItemServing):
 
         `side` is what `read_user` reads.
         """
-        return self.ordered(self.asked(session, side, timestamp), session, seen)
+        own = self.own_items(session, timestamp)
+        return self.ordered(self.asked(session, side, timestamp), session, seen, own)
 
     def asked(
         self,
@@ -224,9 +250,13 @@ class Serving(NewItemServing):
         return torch.zeros(side[0].size(0), 0)
 
     def ordered(
-        self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
+        self,
+        request: Tensor,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        seen: Tensor,
+        own: tuple[Tensor, Tensor],
     ) -> Tensor:
-        """[B, P] `first_stage` of requests with these vectors."""
+        """[B, P] `first_stage` of requests with these vectors and their `own_items`."""
         if self.by_towers:
             order = torch.addmm(self.standing, request, self.tower_items)
         else:
@@ -237,6 +267,8 @@ class Serving(NewItemServing):
             order = order + pad(
                 self.retrieved(session), (1, order.size(1) - self.item_count - 1), value=0.0
             )
+        if self.by_repeats:
+            order = order.scatter_add(1, own[0], own[1])
         return order.scatter(1, seen + 1, float("-inf"))
 
     def every_item(self, logit: Tensor, order: Tensor, top_n: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,10 +277,14 @@ class Serving(NewItemServing):
         return self.item_ids[best], torch.gather(torch.sigmoid(logit), 1, best)
 
     def scanned_exactly(
-        self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
+        self,
+        request: Tensor,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        seen: Tensor,
+        own: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """[B, C] places of the candidates among all items, and what orders them."""
-        order = self.ordered(request, session, seen)
+        order = self.ordered(request, session, seen, own)
         if self.new_kept == 0:
             return shortlist(order, self.candidates)
         new = self.lifted(request, torch.eq(order[:, self.new_places], float("-inf")))
@@ -257,13 +293,18 @@ class Serving(NewItemServing):
         return joined(new, of_new, places, value)
 
     def paged(
-        self, request: Tensor, session: tuple[Tensor, Tensor, Tensor, Tensor], seen: Tensor
+        self,
+        request: Tensor,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        seen: Tensor,
+        own: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """[B, C] places of the candidates that the pages find, and what orders them."""
         if self.by_neighbours:
             near, added = neighbours_of(self.neighbours, self.neighbour_weights, session)
         else:
             near, added = torch.zeros_like(seen[:, :1]), torch.zeros_like(request[:, :1])
+        near, added = torch.cat([near, own[0]], 1), torch.cat([added, own[1]], 1)
         if self.new_kept == 0:
             return self.best_of_pages(request, near, added, seen, self.candidates)
         new = self.lifted_unseen(request, seen)
@@ -281,10 +322,11 @@ class Serving(NewItemServing):
     ) -> tuple[Tensor, Tensor]:
         """[B, C] rows of the candidates, and [B, C] what they are ordered by (`first_stage`)."""
         request = self.asked(session, side, timestamp)
+        own = self.own_items(session, timestamp)
         if self.pages_read > 0:
-            places, value = self.paged(request, session, seen)
+            places, value = self.paged(request, session, seen, own)
         else:
-            places, value = self.scanned_exactly(request, session, seen)
+            places, value = self.scanned_exactly(request, session, seen, own)
         return (places - 1).clamp(min=0, max=self.item_count - 1), value
 
     def of_candidates(

@@ -82,10 +82,10 @@ class Lists:
         """The order before the response, in eager mode."""
         weights = known.retrieval
         if weights is not None:
-            weights = weights * np.float32(known.sources.retrieval_weight)
+            weights = weights * np.float32(known.sources.order.items)
             if self.left is not None:
                 weights = self.left(torch.from_numpy(weights)).numpy()
-        return FirstStage(before(known), known.sources, weights)
+        return FirstStage(before(known), known.sources, weights, known.repeats)
 
     def added(self, known: ExportInputs) -> Floats | None:
         """[I] the bonus of each item, if any."""
@@ -132,7 +132,7 @@ def check_parity(
     apart = _apart(module, scorer, known, requests, lists)
     if not apart.eager <= TOLERANCE:
         raise ParityError(f"exported and eager probabilities differ by {apart.eager:.2e}")
-    _check_order(apart)
+    _check_order(apart, known)
     return apart.report(len(requests))
 
 
@@ -149,12 +149,12 @@ def check_variant(
     apart = _apart(module, scorer, known, requests, lists, own=True)
     if not apart.replayed <= TOLERANCE:
         raise ParityError(f"forward and judge of a variant differ by {apart.replayed:.2e}")
-    _check_order(apart)
+    _check_order(apart, known)
     return apart.report(len(requests))
 
 
-def _check_order(apart: _Apart) -> None:
-    if not apart.rank <= RANK_TOLERANCE:
+def _check_order(apart: _Apart, known: ExportInputs) -> None:
+    if not apart.rank <= RANK_TOLERANCE * max(1.0, known.sources.order.size):
         raise ParityError(
             f"exported lists are ordered otherwise than eager ones: {apart.rank:.2e}"
         )
@@ -215,8 +215,10 @@ def _apart(
         order = first.scores([request])[0].astype(np.float64)
         if added is not None:
             order += added
-        order[known.data.events.item[request.session]] = -np.inf
-        slack = RANK_TOLERANCE * known.sources.order_weight
+        events, after = known.data.events, known.sources.repeat_after
+        out = ranking_metrics.withheld(events, request.session, request.time, after)
+        order[events.item[out]] = -np.inf
+        slack = RANK_TOLERANCE * known.sources.order.size
         surely, perhaps = first.reached_within(request, slack)
         kept = first.new_within(request, order, slack)
         order[~(perhaps | kept.perhaps)] = -np.inf

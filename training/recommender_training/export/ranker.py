@@ -93,6 +93,7 @@ class RankerServing(OverlapServing):
         """Inputs and outputs: docs/contracts.md."""
         user, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
+        seen = self.withheld(seen, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         vector = self.user_vector(user, side)
         if self.candidates == 0:

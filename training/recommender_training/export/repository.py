@@ -43,7 +43,7 @@ def write_repository(
     Returns the differences, and the model that is to serve, loaded, without its injected fault.
     """
     say("export: TorchScript and parity with eager mode")
-    requests = parity_requests(prepared)
+    requests = parity_requests(prepared, known.sources.repeat_after)
     base_scorer, scorer = scorers(bundle, prepared)
     lists = parity.Lists(bundle.bonus.get("baseline" if bundle.deep is None else MODELS[0]))
     if variant is not None:
@@ -111,10 +111,12 @@ def export_inputs(prepared: PreparedData, config: TrainingConfig) -> build.Expor
     )
 
 
-def parity_requests(prepared: PreparedData) -> list[ranking_metrics.Request]:
+def parity_requests(
+    prepared: PreparedData, repeat_after: int | None = None
+) -> list[ranking_metrics.Request]:
     """An empty session at the end of the data, and the first requests of the test window."""
     length = prepared.history_length
-    task = ranking_metrics.reveal_half(prepared.data, prepared.split.test, length)
+    task = ranking_metrics.reveal_half(prepared.data, prepared.split.test, length, repeat_after)
     requests = task.requests[:_PARITY_REQUESTS]
     end = int(prepared.data.events.time[-1]) + 1
     data = prepared.data

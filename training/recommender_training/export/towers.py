@@ -66,7 +66,7 @@ def tower_state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
         own = (name for name in TowerServing.__annotations__ if name.startswith("tower_"))
         return {name: torch.zeros(0) for name in ("tower_items", *own)}
     with torch.no_grad():
-        found = _state(towers.eval(), sources.lift_weight, places)
+        found = _state(towers.eval(), sources.order.lift, places)
     return {name: own_storage(value) for name, value in found.items()}
 
 

@@ -21,6 +21,8 @@ TASTE_NUMBERS = model_features.feature_names("taste_numbers")
 RECENCY_BUCKETS = 20
 #: Levels of an event's value: 0 unknown, then 1 to 5.
 VALUE_LEVELS = 6
+#: States of an item of the session (`repeat_states`): six counts, eleven ages.
+REPEAT_STATES = 66
 
 
 def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
@@ -216,6 +218,35 @@ def event_weights(present: Tensor, values: Tensor) -> Tensor:
     return (
         mask * torch.exp(-newer_events(present) / 8.0) * (1.0 + (values >= 4.0).to(torch.float32))
     )
+
+
+def repeat_states(
+    rows: Tensor, present: Tensor, times: Tensor, now: Tensor, gaps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """[B, L] the state of each event's item at `now` [B], and [B, L] whether the event is the
+    newest one of its item.
+
+    `rows` of the catalogue are -1 for an unknown item, `gaps` [I] are the usual seconds between
+    two events. A state is the number of events (1, 2, 3, to 5, to 8, more), and the power of two
+    that the time since the newest one is of the usual gap, from -5 to 5.
+    """
+    known = present & (rows >= 0)
+    same = torch.eq(rows.unsqueeze(2), rows.unsqueeze(1)) & known.unsqueeze(1)
+    place = torch.arange(rows.size(1))
+    later = place.unsqueeze(0) > place.unsqueeze(1)
+    newest = known & ~(same & later).any(2)
+    count = same.to(torch.int64).sum(2)
+    level = (count >= 2).to(torch.int64) + (count >= 3).to(torch.int64)
+    level = level + (count >= 4).to(torch.int64) + (count >= 6).to(torch.int64)
+    level = level + (count >= 9).to(torch.int64)
+    since = (now.unsqueeze(1) - times).clamp(min=1).to(torch.float32)
+    age = torch.round(torch.log2(since / gaps[rows.clamp(min=0)])).clamp(-5.0, 5.0)
+    return level * 11 + age.to(torch.int64) + 5, newest
+
+
+def repeat_scores(states: Tensor, newest: Tensor, table: Tensor) -> Tensor:
+    """[B, L] what the newest event of each item adds to its order; 0 for the others."""
+    return table[states] * newest.to(torch.float32)
 
 
 def taste_vector(

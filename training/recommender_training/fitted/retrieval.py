@@ -18,17 +18,11 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.event_history import ItemCounts
-from recommender_training.models import item_weights, two_tower
+from recommender_training.fitted.order_weights import OrderWeights
+from recommender_training.models import item_weights, repeats, two_tower
 from recommender_training.models.item_weights import Weights
 from recommender_training.models.ivf_index import IvfIndex
-
-#: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
-#: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
-BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
-#: What all of it counts beside the response where the labelled rows are items that were shown:
-#: enough to choose candidates. The response is then the chance of a click if an item is shown,
-#: which is what a list wants; what users did together tells what earlier models showed (ADR 0064).
-SHOWN_ITEMS = 0.01
+from recommender_training.models.repeats import Repeats
 
 
 @dataclass(frozen=True)
@@ -40,8 +34,11 @@ class RetrievalModels:
     #: Epochs and validation loss of the towers at their best.
     epochs: float = 0.0
     loss: float = 0.0
-    #: What all of it counts beside the response.
-    order_weight: float = 1.0
+    #: What each source counts beside the response (`pipeline.fit_order`), and how it was chosen.
+    order: OrderWeights = field(default_factory=OrderWeights)
+    choice: Mapping[str, object] = field(default_factory=dict)
+    #: Seconds after which an item of the session may be listed again; None for never.
+    repeat_after: int | None = None
     #: The IVF index of the items, where one serves (`fitted.ivf_selection`), and its facts.
     ivf: IvfIndex | None = None
     index: Mapping[str, object] = field(default_factory=lambda: {"index": ItemIndex.EXACT.value})
@@ -52,40 +49,35 @@ class RetrievalModels:
     def of(cls, plan: ListPlan, label: Label | None) -> RetrievalModels:
         """Those without towers, for rows with this label."""
         shown = label is not None and label.of_shown_items
-        return cls(plan, order_weight=SHOWN_ITEMS if shown else 1.0)
+        return cls(plan, order=OrderWeights.start(plan, shown=shown))
 
     @property
     def weights(self) -> bool:
         """True if lists are ordered by item-to-item weights."""
         return self.plan.weights is not None
 
-    @property
-    def lift_weight(self) -> float:
-        """Factor of the lift of the towers."""
-        return self.order_weight * (BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS)
-
-    @property
-    def popularity_weight(self) -> float:
-        """Factor of log popularity."""
-        return self.order_weight * (1.0 if self.weights else WITHOUT_WEIGHTS)
-
-    @property
-    def retrieval_weight(self) -> float:
-        """Factor of the score of the item-to-item weights."""
-        return self.order_weight * item_weights.RETRIEVAL_WEIGHT
-
     def weights_before(self, data: Dataset, time: int) -> Weights | None:
-        """[I, I] weighted item-to-item weights from the events before a time, where lists have
-        them. They follow from what is known, as counts do, so each window has its own.
+        """[I, I] item-to-item weights from the events before a time, where lists have them. They
+        follow from what is known, as counts do, so each window has its own.
         """
         if self.plan.weights is None:
             return None
-        fitted = item_weights.fit(data, data.events.time < time, self.plan.weights)
-        return fitted * np.float32(self.retrieval_weight)
+        return item_weights.fit(data, data.events.time < time, self.plan.weights)
+
+    def weighted(self, weights: Weights | None) -> Weights | None:
+        """[I, I] the same weights as they count in the order."""
+        return None if weights is None else weights * np.float32(self.order.items)
+
+    def repeats_before(self, data: Dataset, time: int | None, length: int) -> Repeats | None:
+        """How items come again by the events before a time, by all if None; None if they never
+        may. Sessions are of `length` events.
+        """
+        return None if self.repeat_after is None else repeats.fit(data, time, length)
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""
         lists = {"orders": orders.value, **self.plan.facts, **self.new, **self.index}
+        lists |= self.choice
         if self.towers is None:
             return lists
         facts = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
@@ -95,7 +87,7 @@ class RetrievalModels:
 
     def standing(self, counts: ItemCounts) -> Floats:
         """[I] order of every item whatever the request: popularity, and part of the lift."""
-        order = item_weights.popularity_prior(counts) * np.float32(self.popularity_weight)
+        order = item_weights.popularity_prior(counts) * np.float32(self.order.popularity)
         if self.towers is not None:
             order = order + self.level
         return np.asarray(order, dtype=np.float32)
@@ -104,7 +96,7 @@ class RetrievalModels:
     def level(self) -> Floats:
         """[I] the part of the weighted lift that does not depend on the request; needs towers."""
         assert self.towers is not None
-        lift = (self.towers.bias - self.towers.log_share).detach() * self.lift_weight
+        lift = (self.towers.bias - self.towers.log_share).detach() * self.order.lift
         return np.asarray(lift.numpy(), dtype=np.float32)
 
     def request_vectors(self, inputs: Inputs, items: Tensor) -> Floats:
@@ -114,7 +106,7 @@ class RetrievalModels:
         """
         assert self.towers is not None
         with torch.inference_mode():
-            found = self.towers.eval().request_vectors(items, inputs) * self.lift_weight
+            found = self.towers.eval().request_vectors(items, inputs) * self.order.lift
         return np.asarray(found.numpy(), dtype=np.float32)
 
     def item_vectors(self, time: int | None = None) -> Tensor:
@@ -132,5 +124,5 @@ class RetrievalModels:
         """
         assert self.towers is not None
         with torch.inference_mode():
-            lifted = self.towers.eval().lift(inputs, items).mul_(self.lift_weight)
+            lifted = self.towers.eval().lift(inputs, items).mul_(self.order.lift)
         return np.asarray(lifted.numpy(), dtype=np.float32)

@@ -2,9 +2,10 @@
 
 A response model alone answers "would he like it", not "would he look for it": by itself it ranks
 obscure favourites first. So the order of an answer is the response's logit, plus the retrieval
-score, plus popularity. The score is the sum of the weights of the session's events, each counting
-less with its age and more where it was liked (`graph.event_weights`). The weights add two things:
-what users like together, and how often an item came within the next events of a user.
+score, plus popularity, each with its weight (`fitted.order_weights`). The score is the sum of the
+weights of the session's events, each counting less with its age and more where it was liked
+(`graph.event_weights`). The weights add two things: what users like together, and how often an
+item came within the next events of a user.
 
 Dense weights take the first from EASE (Steck 2019), whose matrix grows with the square of the
 catalogue. Sparse ones (`models.neighbours`) keep the largest weights of each item. All settings
@@ -26,8 +27,6 @@ from recommender_training.models import neighbours
 from recommender_training.models.ease import liked_together, of_mean_square_one
 from recommender_training.models.item_transitions import ItemTransitions, by_users
 
-RETRIEVAL_WEIGHT = 20.0
-POPULARITY_WEIGHT = 1.0
 #: Weight of what came after, beside what is liked together; both have rows of mean square one.
 TRANSITION_WEIGHT = 0.6
 
@@ -55,7 +54,6 @@ def transition_weights(events: Events, count: int) -> Floats:
 
 
 def popularity_prior(counts: ItemCounts) -> Floats:
-    """[I] weighted log popularity, relative to the mean item."""
+    """[I] log popularity, relative to the mean item."""
     mean = (counts.total + counts.events.size) / counts.events.size
-    relative = np.log((counts.events + 1.0) / mean)
-    return np.asarray(POPULARITY_WEIGHT * relative, dtype=np.float32)
+    return np.asarray(np.log((counts.events + 1.0) / mean), dtype=np.float32)

@@ -34,6 +34,8 @@ from recommender_training.evaluation.predictions import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
 from recommender_training.export.recalibrated_graph import CalibrationChange
+from recommender_training.fitted.order_weights import OrderWeights
+from recommender_training.pipeline.fit_order import order_in
 
 #: Most characters of a reason about the version before it: the report has no more room for it.
 MOST_BESIDE = 100
@@ -71,7 +73,8 @@ class Champion:
             ) from error
 
     def answers(self, window: Window) -> Answers:
-        """Its answers on a window; raises ChampionError if one is not finite."""
+        """Its answers on a window, in its own order; raises ChampionError if one is not finite."""
+        window = self._ordered(window)
         probability = self.graph.probability(window)
         added = self._added(window)
         shortlist = window.shortlist(added)
@@ -80,6 +83,13 @@ class Champion:
             raise ChampionError("its probabilities are not finite")
         pools = window.pools(self.graph.scores, added)
         return Answers(window.of_rows(probability), top, pools=pools)
+
+    def _ordered(self, window: Window) -> Window:
+        order, repeat_after = order_in(self.report)
+        if order is None:  # of an earlier release
+            shown = window.data.label is not None and window.data.label.of_shown_items
+            order = OrderWeights.start(window.sources.plan, shown=shown)
+        return window.ordered_by(order, repeat_after)
 
     def saw(self, window: Window) -> int | None:
         """Rows of the window that it was fitted on; None if its report does not state it."""

@@ -37,10 +37,11 @@ def write_lineage(
     side: load_data.Side,
     prepared: PreparedData,
     config: TrainingConfig,
+    repeat_after: int | None = None,
 ) -> None:
     """Write vocabulary.json and reference.json."""
     say("reference: one request of each session")
-    words = vocabulary.vocabulary(prepared.data, prepared.history_length)
+    words = vocabulary.vocabulary(prepared.data, prepared.history_length, repeat_after)
     events = sample.of_users(prepared.data)
     known = pl.col("user_id").is_in(events["user_id"].unique().implode())
     requests = list(

@@ -34,6 +34,7 @@ from recommender_training.ingestion import id_table
 from recommender_training.pipeline import (
     feature_references,
     fit_mitigation,
+    fit_order,
     item_index,
     lineage,
     variants,
@@ -222,11 +223,12 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     chosen = precision.choose_precision(config.hyperparameters.precision, found.kind)
     say(f"train: {precision.remark(chosen, found)}")
     with context.ending_at_input_errors():
-        held_out = fit_mitigation.with_bonus(
+        ordered = fit_order.with_order(
             fit_models(prepared, config, threads, context), prepared, config
         )
+        held_out = fit_mitigation.with_bonus(ordered, prepared, config)
         sought = {} if ready.found is None else ready.found.report(prepared, held_out, threads)
-        known = replace(known, sources=held_out.sources)
+        known = known.ordered_by(held_out.sources)
         decision = variants.decide(held_out, prepared, known, config)
         run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
@@ -270,7 +272,8 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
             partial, fitted.bundle, prepared, config, fitted.known, variant
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-        lineage.write_lineage(partial, served, ready.side, prepared, config)
+        after = fitted.bundle.sources.repeat_after
+        lineage.write_lineage(partial, served, ready.side, prepared, config, after)
         lineage.write_ids(partial, ready.ids)
         warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
         write_bytes(partial / REPORT, canonical_json(report))

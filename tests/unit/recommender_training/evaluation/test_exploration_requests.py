@@ -21,7 +21,7 @@ from recommender_training.evaluation.exploration_gain import Decisions
 from recommender_training.evaluation.exploration_requests import Places, Pools
 from recommender_training.features.prepared_data import PreparedData, prepare_data
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.fitted.retrieval import SHOWN_ITEMS, RetrievalModels
+from recommender_training.fitted.order_weights import SHOWN_ITEMS, OrderWeights
 from recommender_training.trainer.fit_models import fit_models
 from tests import small_data
 from tests.unit.recommender_training.evaluation.told import assert_told
@@ -279,10 +279,9 @@ def test_lists_of_shown_items_are_ordered_by_their_response(
     learned: tuple[PreparedData, Bundle],
 ) -> None:
     _, bundle = learned
-    sources, others = bundle.sources, RetrievalModels.of(bundle.sources.plan, None)
-    assert others.order_weight == 1.0
-    for name in ("retrieval_weight", "lift_weight", "popularity_weight"):
-        assert getattr(sources, name) == pytest.approx(SHOWN_ITEMS * getattr(others, name))
+    sources, others = bundle.sources, OrderWeights.start(bundle.sources.plan)
+    for name, weight in others.facts.items():
+        assert sources.order.facts[name] == pytest.approx(SHOWN_ITEMS * weight)
 
 
 def test_a_session_at_a_place_is_what_the_user_did_strictly_before(

@@ -136,7 +136,7 @@ def test_the_events_of_the_test_window_have_no_part_in_the_cells(
 def test_parity_sees_other_cells_where_the_order_before_the_response_counts_little(
     prepared: PreparedData, bundle: Bundle, exact: ExportInputs
 ) -> None:
-    little = replace(exact, sources=replace(exact.sources, order_weight=1e-4))
+    little = replace(exact, sources=replace(exact.sources, order=exact.sources.order.scaled(1e-4)))
     scorer, _ = predictions.scorers(bundle, prepared)
     requests, known = repository.parity_requests(prepared)[:10], paged(little, prepared, READ)
     module = loaded("baseline", bundle, known)

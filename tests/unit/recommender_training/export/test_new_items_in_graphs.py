@@ -137,7 +137,8 @@ def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Any, now: T
     """Places and order of the best of all items: candidates before any were kept."""
     request = graph.asked(session, side, now)
     if graph.pages_read == 0:
-        return shortlist(graph.ordered(request, session, seen), graph.candidates)
+        own = graph.own_items(session, now)
+        return shortlist(graph.ordered(request, session, seen, own), graph.candidates)
     near, added = neighbours_of(graph.neighbours, graph.neighbour_weights, session)
     return graph.best_of_pages(request, near, added, seen, graph.candidates)
 

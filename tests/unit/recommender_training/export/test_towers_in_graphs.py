@@ -25,7 +25,8 @@ from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.event_history import ItemCounts
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.fitted.retrieval import BESIDE_WEIGHTS, WITHOUT_WEIGHTS, RetrievalModels
+from recommender_training.fitted.order_weights import POPULARITY_ALONE, OrderWeights
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights
 from recommender_training.statistics.calibration import Calibration
 
@@ -66,7 +67,7 @@ def lift(
     seen, none = torch.full_like(session[0], -1), torch.zeros(len(side), 0)
     order = graph.first_stage(session, seen, (side, none, none), now)[:, 1 : graph.item_count + 1]
     counts = ItemCounts(*(each.numpy() for each in (graph.events, graph.positives, graph.total)))
-    return order - WITHOUT_WEIGHTS * torch.from_numpy(item_weights.popularity_prior(counts))
+    return order - POPULARITY_ALONE * torch.from_numpy(item_weights.popularity_prior(counts))
 
 
 def test_the_graph_serves_the_lift_of_the_fitted_towers(
@@ -131,9 +132,14 @@ def test_lists_are_ordered_by_what_the_resource_asks_for(
     np.testing.assert_allclose(both.scores(requests), popular + retrieved + lift, rtol=1e-4)
     sparse = FirstStage(known, with_weights(fitted_towers), sp.csr_matrix(weights))
     np.testing.assert_allclose(sparse.scores(requests), both.scores(requests), rtol=1e-4)
-    alone = FirstStage(known, RetrievalModels(ListPlan(None), fitted_towers.towers), None)
-    ratio = WITHOUT_WEIGHTS / BESIDE_WEIGHTS
-    expected = WITHOUT_WEIGHTS * popular + ratio * lift
+    alone = FirstStage(
+        known,
+        RetrievalModels(
+            ListPlan(None), fitted_towers.towers, order=OrderWeights.start(ListPlan(None))
+        ),
+        None,
+    )
+    expected = POPULARITY_ALONE * popular + lift
     np.testing.assert_allclose(alone.scores(requests), expected, rtol=1e-4)
 
 

@@ -29,6 +29,7 @@ from recommender_training.export.request import retrieve
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.order_weights import ITEMS
 from recommender_training.models import item_weights
 from recommender_training.pipeline import recalibrate
 from recommender_training.pipeline.champion import Champion, Comparison, _short
@@ -231,9 +232,7 @@ def test_lists_are_ordered_with_the_retrieval_and_popularity_that_serve(
 ) -> None:
     events = judged.data.events
     known = events.time < events.time[judged.rows[0]]
-    weights = torch.from_numpy(
-        item_weights.fit(judged.data, known) * item_weights.RETRIEVAL_WEIGHT
-    )
+    weights = torch.from_numpy(item_weights.fit(judged.data, known) * ITEMS)
     popular = item_weights.popularity_prior(judged.counts)
     plain = judged.plain
     for request, order in zip(judged.task.requests, plain.order, strict=True):

@@ -45,7 +45,7 @@ class PeerLists:
 def peer_lists(window: Window) -> PeerLists:
     """The lists of every peer; needs a request."""
     places = _drawn(len(window.task.requests), window.data.items.count)
-    task = _part(window.task, places)
+    task = window.task.take(places)
     past = _past(window)
     answering = _Answering(window, task, past)
     top = {name: np.empty((len(places), answering.ranks), dtype=np.int64) for name in
@@ -62,11 +62,6 @@ def _drawn(requests: int, items: int) -> Ints:
     if requests <= most:
         return np.arange(requests, dtype=np.int64)
     return np.sort(np.random.default_rng(0).choice(requests, most, replace=False))
-
-
-def _part(task: RankingTask, places: Ints) -> RankingTask:
-    requests = [task.requests[place] for place in places]
-    return RankingTask(requests, task.excluded[places], task.relevant[places], task.users)
 
 
 def _past(window: Window) -> Events:
