@@ -165,6 +165,9 @@ async def test_candidates_that_nothing_ranks_come_again_in_their_order(
 async def test_what_the_resource_hides_stays_hidden_although_the_model_would_repeat_it(
     folder: Path,
 ) -> None:
-    session = events([(0, DAY), (1, DAY), (2, DAY)])
-    asked = request(session=session, past=Past(frozenset({0}), frozenset({2})))
-    assert (await answer(folder, 0, asked)).items == (1, 3, 4)
+    """Also from an answer that leaves out more than that."""
+    session = events([(0, DAY), (1, DAY), (2, DAY), (3, DAY)])
+    past, wish = Past(frozenset({0}), frozenset({2})), Selection(seeds=(3,))
+    assert (await answer(folder, 0, request(session=session, past=past))).items == (1, 3, 4)
+    alike = request(session=session, past=past, selection=wish)
+    assert (await answer(folder, 0, alike)).items == (1, 4, 5)
