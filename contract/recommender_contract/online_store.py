@@ -55,8 +55,16 @@ _SETS = {
     Hide.DISLIKED: Set.DISLIKED,
     Hide.SEEN: Set.SEEN,
 }
-#: What the resource hides unless it says otherwise.
-HIDDEN = frozenset({Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED})
+
+
+def hidden_by_default(*, comes_again: bool) -> frozenset[Hide]:
+    """Return what answers leave out unless the resource says otherwise.
+
+    Who may get an item again wants what was bought; nobody wants what was disliked.
+    """
+    disliked = frozenset({Hide.DISLIKED})
+    return disliked if comes_again else disliked | {Hide.INTERACTED, Hide.BOUGHT}
+
 
 #: Most members of each set; the oldest go first.
 LIMITS = {Set.RECENT: 100, Set.SEEN: 500, Set.BOUGHT: 500, Set.DISLIKED: 200}

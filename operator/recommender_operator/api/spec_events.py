@@ -49,11 +49,13 @@ class EventsSpec(ApiModel):
         description="Mix what is popular now, by the collector's store, into the popularity lists "
         "that answer if the models do not.",
     )
-    hide: tuple[Hide, ...] = Field(
-        default=(Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED),
+    hide: tuple[Hide, ...] | None = Field(
+        default=None,
         max_length=len(Hide),
         description="Items that answers leave out, as the collector's store knows the user. "
         "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
-        "or opened. An empty list leaves out nothing but the items of the session. Requests that "
-        "choose items need serving.callers.",
+        "or opened. If absent: Interacted, Bought and Disliked where the items of the version "
+        "never come again, Disliked alone where they may. A list holds for every version as it "
+        "is given; an empty one leaves out nothing but the items of the session that may not come "
+        "again yet. Requests that choose items need serving.callers.",
     )

@@ -79,7 +79,8 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
     given = collector_keys.variable(model, options)
     if options.store_url:
         given[environment.STORE_URL] = options.store_url
-        given[environment.HIDE] = ",".join(events.hide)
+        if events.hide is not None:
+            given[environment.HIDE] = ",".join(events.hide)
         if events.trending:
             given[environment.TRENDING] = "true"
     if options.collector_url and events.impressions:

@@ -187,11 +187,11 @@ def _why_not(platform: Platform, namespace: str, *, there: bool, what: str) -> s
 
 def _default_hiding(ctx: Context) -> str:
     """Return the missing requirements of the default of `events.hide`."""
-    platform, hidden = ctx.observed.platform, ctx.spec.events.hide
+    platform, given = ctx.observed.platform, ctx.spec.events.hide
     why = _why_not(platform, ctx.model.namespace, there=platform.store, what="store")
-    if not hidden or not why:
+    if given is not None or not why:
         return ""
-    return f"; answers leave out only the items of the session, because {why}"
+    return f"; answers leave out only items of the session, because {why}"
 
 
 def shown(given: Mapping[str, Any], fields: Sequence[str]) -> str:

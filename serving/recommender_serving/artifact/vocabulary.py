@@ -75,6 +75,7 @@ class Vocabulary:
 
     history_length: int
     max_top_n: int
+    repeat_after: int | None  # seconds until an item may come again; None: it never does
     features: Features
     items: Items
 
@@ -110,6 +111,7 @@ def build_vocabulary(file: VocabularyFile) -> Vocabulary:
     return Vocabulary(
         history_length=file.history_length,
         max_top_n=file.max_top_n,
+        repeat_after=file.repeat_after,
         features={column.name: _feature(column) for column in file.features},
         items=Items(rows, tuple(map(_item_feature, file.items.features))),
     )

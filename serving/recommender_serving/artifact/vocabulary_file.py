@@ -256,6 +256,7 @@ class VocabularyFile(File):
     features: list[Column] = Field(max_length=MAX_FEATURES)
     items: ItemsTable
     max_top_n: int = Field(alias="maxTopN", ge=1, le=10_000)
+    repeat_after: int | None = Field(default=None, alias="repeatAfterSeconds", ge=0)
 
     @pydantic.model_validator(mode="after")
     def _each_name_once(self) -> Self:

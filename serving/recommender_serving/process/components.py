@@ -13,8 +13,10 @@ from prometheus_client import REGISTRY
 
 from recommender_contract.events import BATCH_CONTENT_TYPE as CONTENT_TYPE
 from recommender_contract.events import Source
+from recommender_contract.online_store import LIMITS, Set, hidden_by_default
 from recommender_runtime.key_file import KeyFile
 from recommender_serving.artifact.loader import Artifact
+from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import FallReason, Waited
 from recommender_serving.experiments.forwarder import Forwarder
 from recommender_serving.experiments.peers import Peers
@@ -101,7 +103,7 @@ def build_recommender(
     chain = made(stages, composer, _fell(metrics.fell, tracing))
     of_copies = made(stages, uncounted, _fell(metrics.shadow.fell, tracing))
     fallbacks = made(_after_the_model(settings, stages), composer, _fell(metrics.fell, tracing))
-    history = build_history(settings, metrics, artifact.vocabulary.history_length, tracing)
+    history = build_history(settings, metrics, artifact.vocabulary, tracing)
     return Recommender(
         chain,
         bins,
@@ -216,13 +218,18 @@ def _traced(ranker: Ranker, stage: Waited, tracing: Tracing | None) -> Ranker:
 
 
 def build_history(
-    settings: ServeSettings, metrics: Metrics, length: int, tracing: Tracing | None = None
+    settings: ServeSettings, metrics: Metrics, vocabulary: Vocabulary, tracing: Tracing | None
 ) -> History | None:
-    """Build the look into the collector's store, if there is one, for so many interactions."""
+    """Build the look into the collector's store, if there is one."""
     store = settings.store
     if store is None:
         return None
-    reader = UserReader(store.url, settings.model, store.options, settings.hide)
+    wait, hide = vocabulary.repeat_after, settings.hide
+    if hide is None:
+        hide = hidden_by_default(comes_again=wait is not None)
+    # What is withheld for a time may be older than what the models read.
+    length = LIMITS[Set.RECENT] if wait else vocabulary.history_length
+    reader = UserReader(store.url, settings.model, store.options, hide)
     users: Users = reader if tracing is None else TracedUsers(reader, tracing)
     timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
     trusting = settings.callers.may_see_history

@@ -69,7 +69,7 @@ def _receiver(url: str | None) -> str | None:
 _URL = "give http://HOST:PORT or https://..."
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Hide = Annotated[
-    frozenset[Hidden],
+    frozenset[Hidden] | None,
     BeforeValidator(_hide),
     Variable(
         environment.HIDE,

@@ -13,7 +13,6 @@ import pydantic
 from pydantic import Field, Json, StringConstraints
 
 from recommender_contract import environment as names
-from recommender_contract.online_store import HIDDEN
 from recommender_runtime.redis_access import Access, parse_access
 from recommender_runtime.settings import (
     LogFormat,
@@ -47,7 +46,8 @@ environment of serve (a flag wins):
   RECOMMENDER_ANSWER_CACHE    seconds, entries and MiB of the cache of answers, such as
                               5,10000,64 (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
-                          commas (default: all but Seen; empty: nothing)
+                          commas (default: all but Seen, or Disliked alone if items of the
+                          version may come again; empty: nothing)
   RECOMMENDER_LIST_LIMITS     serving.diversity and serving.exposure of the resource, as JSON
                               (default: none)
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
@@ -106,7 +106,8 @@ class ServeSettings(Model):
     grace: float = 20.0  # for requests that are still in flight then
     model_wait: float | None = None  # until it answers without Triton; None waits for it
     store: Access | None = None  # of the users' recent interactions; None reads none
-    hide: environment.Hide = HIDDEN  # items that the store knows and answers leave out
+    # Items that the store knows and answers leave out; None: those of `hidden_by_default`.
+    hide: environment.Hide = None
     list_limits: Annotated[Json[ListLimits], Variable(names.LIST_LIMITS, is_json=True)] = UNLIMITED
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "json"

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from recommender_contract.events import Source
 from recommender_serving.artifact.popularity import Listed, Popularity, Segments
-from recommender_serving.artifact.vocabulary import Items, Vocabulary
+from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.features import UNKNOWN
 from recommender_serving.domain.types import (
     Answer,
@@ -30,6 +30,7 @@ from recommender_serving.ranking.selection_rules import (
     rest_of_candidates,
     select,
     with_whole_session,
+    withheld,
 )
 from recommender_serving.ranking.trending import Trending
 from recommender_serving.triton.inputs import Tensors, build_tensors
@@ -97,7 +98,7 @@ class Chain:
         it leaves less time than its timeout, and that does not answer in it, has not failed.
         """
         items = self._vocabulary.items
-        request = with_whole_session(request, self._vocabulary.history_length)
+        request = with_whole_session(request, self._vocabulary)
         further = self._pool - 1 if self._pool and may_explore(request) else 0
         depth = depth_of(request, self._vocabulary, self._composer.limits, further)
         tensors = build_tensors(request, self._vocabulary, depth)
@@ -121,7 +122,7 @@ class Chain:
         listed = popularity_list(request, self._popularity)
         if self._trending is not None:
             listed = self._trending.list_of(request, listed)
-        best = popular(listed, request, items, self._composer)
+        best = popular(listed, request, self._vocabulary, self._composer)
         return self._answer(best, request, Source.POPULARITY, cut_short)
 
     def instead(self, request: RecommendRequest) -> Answer:
@@ -129,8 +130,9 @@ class Chain:
 
         The selection of the request, its user's past and the limits of lists still hold.
         """
+        request = with_whole_session(request, self._vocabulary)
         listed = popularity_list(request, self._popularity)
-        best = popular(listed, request, self._vocabulary.items, self._composer)
+        best = popular(listed, request, self._vocabulary, self._composer)
         answer = self._answer(best, request, Source.POPULARITY, cut_short=False)
         return dataclasses.replace(answer, failed=True)
 
@@ -153,7 +155,7 @@ class Chain:
         count = len(chosen)
         if request.selection.candidates and count < request.top_n:
             ranked = [item for item, _ in chosen]
-            rest = rest_of_candidates(request, ranked, self._vocabulary.items)
+            rest = rest_of_candidates(request, ranked, self._vocabulary)
             named = (pair for pair in rest if self._named is None or pair[0] in self._named)
             chosen = [*chosen, *named][: request.top_n]
         items, scores = zip(*chosen, strict=True) if chosen else ((), ())
@@ -232,14 +234,18 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
 
 
 def popular(
-    listed: Listed, request: RecommendRequest, items: Items, composer: Composer | None = None
+    listed: Listed,
+    request: RecommendRequest,
+    vocabulary: Vocabulary,
+    composer: Composer | None = None,
 ) -> Sequence[tuple[int, float]]:
     """Return the best of a popularity list that are wanted, without what its user knows.
 
-    That is the session and the known items of the past. If they contain the whole list, known
-    items are better than none.
+    That is what is withheld of the session and the known items of the past. If they contain the
+    whole list, known items are better than none.
     """
-    known = request.past.known.union(event.item for event in request.session)
+    items, session = vocabulary.items, request.session
+    known = request.past.known | withheld(session, request.timestamp, vocabulary.repeat_after)
     if all(item in known for item, _ in listed):
         unwanted = Past(unwanted=request.past.unwanted)
         return select(listed, dataclasses.replace(request, past=unwanted), items, composer)

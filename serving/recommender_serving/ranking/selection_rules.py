@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from recommender_serving.artifact.vocabulary import ItemFeature, Items, Vocabulary
 from recommender_serving.domain.selection import Rules
-from recommender_serving.domain.types import Past, RecommendRequest
+from recommender_serving.domain.types import Past, RecommendRequest, SessionEvent
 from recommender_serving.ranking.list_composition import Composer, Pair
 
 #: Items that a restricted request asks of a model. The graphs of catalogues of up to 2,000 items
@@ -32,16 +32,36 @@ def depth_of(
     return min(most, request.top_n + len(request.past.items) + further)
 
 
-def with_whole_session(request: RecommendRequest, length: int) -> RecommendRequest:
-    """Return the request with the older items of its session among those that its user knows.
+def withheld(
+    session: Iterable[SessionEvent], now: int, repeat_after: int | None
+) -> frozenset[int]:
+    """Return the items of a session that may not come again yet; the graphs have the same rule.
 
-    The models read the last `length` events of a session, and leave out the items of these alone.
+    That is for `repeat_after` seconds since an item's newest event, and for ever if it is None. An
+    event that is later than the request is as young as one can be.
     """
-    older = request.session[:-length]
-    if not older:
+    return frozenset(
+        event.item
+        for event in session
+        if repeat_after is None or max(0, now - event.timestamp) < repeat_after
+    )
+
+
+def with_whole_session(request: RecommendRequest, vocabulary: Vocabulary) -> RecommendRequest:
+    """Return the request with what the models may not leave out among what its user knows.
+
+    They read the last `history_length` events of a session, and withhold items of these alone.
+    Seeds are events to them, but never wanted, although other items may come again.
+    """
+    older = request.session[: -vocabulary.history_length]
+    added = withheld(older, request.timestamp, vocabulary.repeat_after)
+    if vocabulary.repeat_after is not None:
+        added = added.union(request.selection.seeds)
+    if not added:
         return request
-    known = request.past.known.union(event.item for event in older)
-    return dataclasses.replace(request, past=Past(known, request.past.unwanted))
+    return dataclasses.replace(
+        request, past=Past(request.past.known | added, request.past.unwanted)
+    )
 
 
 def select(
@@ -59,15 +79,15 @@ def select(
 
 
 def rest_of_candidates(
-    request: RecommendRequest, chosen: Iterable[int], items: Items
+    request: RecommendRequest, chosen: Iterable[int], vocabulary: Vocabulary
 ) -> list[Pair]:
     """Return the candidates that are not chosen yet, in the order of the request, scored 0.
 
     A model may not know them, or not score them in a large catalogue.
     """
-    taken = {event.item for event in request.session} | set(chosen)
+    taken = withheld(request.session, request.timestamp, vocabulary.repeat_after).union(chosen)
     left = [(item, 0.0) for item in request.selection.candidates if item not in taken]
-    return select(left, request, items)
+    return select(left, request, vocabulary.items)
 
 
 def fitting(request: RecommendRequest, items: Items) -> Callable[[int], bool]:

@@ -50,7 +50,7 @@ class History:
         *,
         trusting: bool = False,
     ) -> None:
-        """Create it; `length` is the number of interactions that the models read.
+        """Create it; `length` is the number of interactions that a session gets.
 
         Unless it is `trusting`, only plain requests get what their users did (`domain.callers`).
         """

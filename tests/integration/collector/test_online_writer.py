@@ -16,7 +16,7 @@ from recommender_collector.writers.experiment_writer import Experiments
 from recommender_collector.writers.online_writer import OnlineWriter
 from recommender_contract.events import Kind
 from recommender_contract.ids import hashed
-from recommender_contract.online_store import HIDDEN, LIMITS, Hide, Set, key
+from recommender_contract.online_store import LIMITS, Hide, Set, hidden_by_default, key
 from recommender_serving.domain.types import Past
 from recommender_serving.store.user_reader import UserReader
 from tests.redis_server import RedisServer
@@ -132,7 +132,7 @@ async def test_no_line_of_another_program_stops_the_writer(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("hide", "known", "unwanted"),
     [
-        (HIDDEN, ["clicked", "bought"], ["bad"]),
+        (hidden_by_default(comes_again=False), ["clicked", "bought"], ["bad"]),
         ([Hide.SEEN], ["clicked", "bought", "bad", "shown"], []),
         ([Hide.BOUGHT], ["bought"], []),
         ([Hide.DISLIKED], [], ["bad"]),

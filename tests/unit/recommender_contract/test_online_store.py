@@ -47,3 +47,9 @@ def test_an_event_counts_half_after_the_half_life() -> None:
     score = online_store.worth(TIME / 1000) + math.log2(3)
     later = TIME / 1000 + online_store.HALF_LIFE
     assert online_store.decayed(score, later) == pytest.approx(1.5)
+
+
+def test_by_default_nobody_gets_what_was_disliked_nor_what_never_comes_again() -> None:
+    never = online_store.hidden_by_default(comes_again=False)
+    assert never == {Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED}
+    assert online_store.hidden_by_default(comes_again=True) == {Hide.DISLIKED}

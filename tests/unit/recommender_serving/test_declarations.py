@@ -68,7 +68,7 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
     listed = popularity_list(request, artifact.popularity)
     assert [item for item, _ in listed] == expected_of.popular_items(instance, contents)
 
-    items, scores = zip(*popular(listed, request, artifact.vocabulary.items), strict=True)
+    items, scores = zip(*popular(listed, request, artifact.vocabulary), strict=True)
     answer = Answer(items, scores, Source.POPULARITY)
     placed = list(Bins(artifact).place(request, answer))
     assert placed == [

@@ -30,9 +30,11 @@ def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
     url = "redis://store.team.svc:6379/0"
     own = dataclasses.replace(OPTIONS, store_url=url, store_namespace="team")
     assert _environment(own)["RECOMMENDER_STORE_URL"] == url
-    assert _environment(own)["RECOMMENDER_HIDE"] == "Interacted,Bought,Disliked"
+    asked = model(events={"hide": ["Seen"]})
+    assert _environment(own, asked)["RECOMMENDER_HIDE"] == "Seen"
     for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
-        assert not {"RECOMMENDER_STORE_URL", "RECOMMENDER_HIDE"} & set(_environment(others))
+        given = _environment(others, asked)
+        assert not {"RECOMMENDER_STORE_URL", "RECOMMENDER_HIDE"} & set(given)
 
 
 def test_transformers_of_the_collectors_namespace_alone_get_its_secret() -> None:
@@ -87,16 +89,25 @@ def test_transformers_export_traces_if_there_is_a_receiver() -> None:
     assert not [name for name in _environment(OPTIONS) if name.startswith("OTEL")]
 
 
-@pytest.mark.parametrize("hide", [(), tuple(Hide)])
-def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hide, ...]) -> None:
+DEFAULT_OF_VERSIONS_WITHOUT_REPEATS = (Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED)
+
+
+@pytest.mark.parametrize(
+    "hide", [None, (), DEFAULT_OF_VERSIONS_WITHOUT_REPEATS, tuple(Hide)], ids=str
+)
+def test_the_transformer_understands_what_the_resource_leaves_out(
+    hide: tuple[Hide, ...] | None,
+) -> None:
+    """Without a list nothing is said, so that the version decides; an empty one is a list."""
     own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
-    of = model(events={"hide": [each.value for each in hide]})
+    of = model(events={} if hide is None else {"hide": [each.value for each in hide]})
     built = inference_service.standard(of, version(), own)
     (container,) = built["spec"]["transformer"]["containers"]
     environment = {each["name"]: each["value"] for each in container["env"]}
     parsed = serving_settings.parse(["serve", *container["args"]], environment)
     assert isinstance(parsed, serving_settings.ServeSettings)
-    assert sorted(parsed.hide) == sorted(each.value for each in hide)
+    assert ("RECOMMENDER_HIDE" in environment) is (hide is not None)
+    assert parsed.hide == (None if hide is None else frozenset(hide))
 
 
 def test_transformers_report_the_share_of_impressions_that_the_resource_wants() -> None:

@@ -79,9 +79,15 @@ def test_the_same_settings_beside_a_collector_are_applied() -> None:
 def test_a_default_that_needs_the_store_is_explained_and_refuses_nothing() -> None:
     world = looked(Platform())
     assert world.condition(KIND) == ("True", "Applied")
-    assert "answers leave out only the items of the session" in world.message(KIND)
+    assert "answers leave out only items of the session" in world.message(KIND)
     asked_for_nothing = looked(Platform(), events={"hide": []})
     assert asked_for_nothing.message(KIND) == "every setting of the spec has an effect"
+
+
+def test_the_list_of_most_versions_is_named_like_any_other_where_it_is_given() -> None:
+    world = looked(Platform(), events={"hide": ["Interacted", "Bought", "Disliked"]})
+    assert world.condition(KIND) == ("False", "NoCollector")
+    assert 'events.hide ["Interacted", "Bought", "Disliked"]' in world.message(KIND)
 
 
 def test_one_warning_is_sent_until_the_reason_changes() -> None:

@@ -29,6 +29,16 @@ def test_a_catalogue_needs_no_features() -> None:
     assert items.first_categories(9) == {}
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [({}, None), ({"repeatAfterSeconds": 0}, 0), ({"repeatAfterSeconds": 86_400}, 86_400)],
+)
+def test_items_come_again_only_where_the_version_says_so(
+    written: dict[str, int], read: int | None
+) -> None:
+    assert vocabulary_of(VOCABULARY | written).repeat_after == read
+
+
 def test_drift_features_are_those_that_requests_and_answers_have() -> None:
     assert vocabulary_of(SHOP).drift_kinds() == {
         "member": CATEGORICAL,

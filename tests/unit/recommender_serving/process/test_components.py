@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recommender_serving.domain.types import FallReason, RankerError
+from recommender_contract.online_store import Hide
+from recommender_serving.domain.types import FallReason, RankerError, SessionEvent
 from recommender_serving.process import components
 from recommender_serving.process.settings import ServeSettings, parse
+from recommender_serving.ranking.recommender import Recommender
+from recommender_serving.store.user_reader import User
 from tests.unit.recommender_serving.serving_fakes import PLAIN, Watching, failing, giving
-from tests.unit.recommender_serving.serving_samples import request, sample_artifact
+from tests.unit.recommender_serving.serving_samples import (
+    CATALOGUE,
+    NOW,
+    VOCABULARY,
+    request,
+    sample_artifact,
+)
 
 REPORTING = {"RECOMMENDER_COLLECTOR_URL": "http://collector", "RECOMMENDER_IMPRESSIONS": "1"}
 EXPLORING = {"RECOMMENDER_EXPLORATION": '{"share": 0.2, "pool": 3}'}
@@ -84,3 +93,66 @@ async def test_copies_have_a_cache_that_no_metric_of_users_counts(
     for outcome in ("hit", "miss"):
         found = {"outcome": outcome} | labels
         assert registry.get_sample_value("transformer_cache_lookups_total", found) == 0
+
+
+class Reader:
+    """A store whose user touched every item, the first ones longest ago."""
+
+    hides = True
+    hide: frozenset[Hide]
+
+    def __init__(self, url: str, model: str, options: object, hide: frozenset[Hide]) -> None:
+        type(self).hide = hide
+
+    async def read(self, user: int) -> User:
+        return User(tuple(SessionEvent(item, NOW - CATALOGUE + item) for item in range(CATALOGUE)))
+
+
+def made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, again: int | None, **environ: str
+) -> Recommender:
+    monkeypatch.setattr(components, "REGISTRY", CollectorRegistry())
+    monkeypatch.setattr(components, "UserReader", Reader)
+    given = settings(
+        RECOMMENDER_STORE_URL="redis://store:6379/0",
+        RECOMMENDER_CALLERS='{"trusted": true}',
+        **environ,
+    )
+    written = {} if again is None else {"repeatAfterSeconds": again}
+    artifact = sample_artifact(folder, vocabulary=VOCABULARY | written)
+    return components.build_recommender(given, artifact, (Watching(), giving(PLAIN)))
+
+
+ALL_BUT_SEEN = {Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED}
+
+
+@pytest.mark.parametrize(
+    ("again", "given", "hidden"),
+    [
+        (None, {}, ALL_BUT_SEEN),
+        (0, {}, {Hide.DISLIKED}),
+        (86_400, {}, {Hide.DISLIKED}),
+        (0, {"RECOMMENDER_HIDE": "Interacted"}, {Hide.INTERACTED}),
+        (0, {"RECOMMENDER_HIDE": ""}, set()),
+        (None, {"RECOMMENDER_HIDE": ""}, set()),
+    ],
+)
+def test_the_version_says_what_is_hidden_unless_the_resource_does(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    again: int | None,
+    given: dict[str, str],
+    hidden: set[Hide],
+) -> None:
+    made(tmp_path, monkeypatch, again, **given)
+    assert Reader.hide == hidden
+
+
+async def test_an_item_of_the_store_waits_for_its_time_however_many_events_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The models read the newest events alone, and the fake ones leave out nothing."""
+    recommender = made(tmp_path, monkeypatch, CATALOGUE - 2)
+    (answer,) = await recommender.recommend([request(top_n=20)])
+    assert answer.items[:3] == (0, 1, 2)
+    assert not set(range(3, CATALOGUE - 5)) & set(answer.items)

@@ -153,12 +153,13 @@ def test_a_usable_ranking_repeats_no_item_and_keeps_the_order(
     assert list(ranking.scores) == [scores[items.index(item)] for item in ranking.items]
 
 
-CATALOGUE = vocabulary_of(VOCABULARY).items
 LISTED = tuple((item, item / 100) for item in range(30, 20, -1))
 
 
 @given(st.lists(st.integers(15, 35), max_size=20), st.integers(1, 20))
 def test_the_popularity_list_leaves_out_the_session(seen: list[int], top_n: int) -> None:
-    chosen = popular(LISTED, request(session=session(*seen), top_n=top_n), CATALOGUE)
+    chosen = popular(
+        LISTED, request(session=session(*seen), top_n=top_n), vocabulary_of(VOCABULARY)
+    )
     fresh = [pair for pair in LISTED if pair[0] not in seen]
     assert chosen == (fresh or list(LISTED))[:top_n]

@@ -26,8 +26,10 @@ from tests.unit.recommender_serving.serving_fakes import (
 from tests.unit.recommender_serving.serving_samples import (
     CATALOGUE,
     HISTORY_LENGTH,
+    VOCABULARY,
     request,
     session,
+    vocabulary_of,
 )
 
 
@@ -100,4 +102,4 @@ async def test_after_the_whole_catalogue_known_items_are_better_than_none(folder
 
 def test_a_session_that_the_models_read_as_a_whole_changes_nothing() -> None:
     asked = request(session=session(*range(HISTORY_LENGTH)))
-    assert with_whole_session(asked, HISTORY_LENGTH) is asked
+    assert with_whole_session(asked, vocabulary_of(VOCABULARY)) is asked

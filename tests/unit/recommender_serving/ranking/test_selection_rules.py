@@ -31,7 +31,8 @@ from tests.unit.recommender_serving.serving_samples import (
     vocabulary_of,
 )
 
-ITEMS = vocabulary_of(VOCABULARY).items
+KNOWN = vocabulary_of(VOCABULARY)
+ITEMS = KNOWN.items
 UNKNOWN = 1000  # an item that the catalogue does not have
 
 
@@ -73,7 +74,7 @@ def test_every_wish_holds_for_every_item(selection: Selection, top_n: int) -> No
         )
 
     assert chosen == [pair for pair in pairs if wanted(pair[0])][:top_n]
-    rest = rest_of_candidates(asked, [item for item, _ in chosen], ITEMS)
+    rest = rest_of_candidates(asked, [item for item, _ in chosen], KNOWN)
     assert all(wanted(item) for item, _ in rest)
 
 
@@ -196,7 +197,7 @@ def test_what_a_user_knows_does_not_come_back_from_a_model(
     without = request(selection=selection, top_n=CATALOGUE)
     left = [pair for pair in select(pairs, without, ITEMS) if pair[0] not in past.items]
     assert chosen == left[:top_n]
-    rest = rest_of_candidates(asked, (), ITEMS)
+    rest = rest_of_candidates(asked, (), KNOWN)
     assert not past.items.intersection(item for item, _ in rest)
 
 
@@ -227,7 +228,7 @@ async def test_a_model_is_asked_for_as_many_items_more_as_may_be_left_out(tmp_pa
 @given(pasts)
 def test_known_items_are_better_than_none_and_unwanted_ones_are_not(past: Past) -> None:
     listed = tuple((item, 1 / (1 + item)) for item in range(6))
-    found = [item for item, _ in popular(listed, request(past=past, top_n=6), ITEMS)]
+    found = [item for item, _ in popular(listed, request(past=past, top_n=6), KNOWN)]
     fresh = [item for item, _ in listed if item not in past.known]
     assert found == [item for item in fresh or range(6) if item not in past.unwanted]
 
