@@ -317,6 +317,28 @@ def test_variants_without_weights_to_compress_are_rejected_with_the_reason(serve
     assert "export.variants requires" in refusal(lambda: server.create(body, dry_run="All"))
 
 
+def test_days_until_an_item_comes_again_are_accepted_with_their_mode(server: Server) -> None:
+    body = changed("training", {"repeats": "AfterDays", "repeatsAfterDays": 7.5})
+    body["metadata"]["name"] = "repeats"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    assert created["spec"]["training"]["repeatsAfterDays"] == 7.5
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"repeats": "AfterDays"},
+        {"repeatsAfterDays": 7},
+        {"repeats": "Never", "repeatsAfterDays": 7},
+    ],
+)
+def test_days_without_their_mode_are_rejected_with_the_reason(
+    server: Server, training: Json
+) -> None:
+    body = changed("training", training)
+    assert "and only then" in refusal(lambda: server.create(body, dry_run="All"))
+
+
 @pytest.mark.parametrize("workers", [1, 2, 16])
 def test_valid_workers_are_accepted(server: Server, workers: int) -> None:
     body = changed("training", {"workers": workers})

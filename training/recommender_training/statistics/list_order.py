@@ -70,7 +70,7 @@ class ListSources:
         order = self._order(factors)
         target = (self.relevant & self.allowed) / self._count[:, None]
         chance = order - logsumexp(order, axis=1, keepdims=True)
-        lost = -np.where(target > 0, chance * target, 0.0).sum()
+        lost = -(np.where(target > 0, chance, 0.0) * target).sum()
         apart = (np.exp(chance) - target).astype(np.float32)
         gradient = np.array([(apart * each).sum(dtype=np.float64) for each in self.values])
         return float(lost) / len(order), gradient / len(order)

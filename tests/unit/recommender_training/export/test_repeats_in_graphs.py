@@ -1,0 +1,130 @@
+"""Exported graphs list items again as eager mode does, in every form of a catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from recommender_contract.resource.hyperparameters import ItemIndex, ItemWeights
+from recommender_training.common.arrays import Ints
+from recommender_training.config.lists import ListPlan
+from recommender_training.evaluation import predictions
+from recommender_training.evaluation.ranking_metrics import Request
+from recommender_training.export import build, parity, repository, torchscript
+from recommender_training.export.build import ExportInputs
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.models import item_weights, ivf_index
+from recommender_training.pipeline import item_index
+from tests.training_fixtures import Trained
+
+#: So many items are left, so that users have most of theirs several times.
+KEPT = 15
+
+
+@pytest.fixture(scope="module")
+def repeated(prepared: PreparedData) -> PreparedData:
+    """The data with items that users have again and again."""
+    events = prepared.data.events
+    other = replace(events, item=(events.item % KEPT).astype(events.item.dtype))
+    return replace(prepared, data=replace(prepared.data, events=other))
+
+
+def known_in(
+    form: str, prepared: PreparedData, bundle: Bundle, trained: Trained, after: int
+) -> ExportInputs:
+    """The catalogue in a form, with items that come again after these seconds."""
+    weights = {"dense": ItemWeights.DENSE, "towers": None}.get(form, ItemWeights.SPARSE)
+    plan = ListPlan(weights, None if form == "dense" else 20, ItemIndex.APPROXIMATE)
+    every = np.ones(len(prepared.data.events), dtype=np.bool_)
+    fitted = None if weights is None else item_weights.fit(prepared.data, every, weights)
+    known = replace(repository.export_inputs(prepared, trained.config), retrieval=fitted)
+    known = known.ordered_by(replace(bundle.sources, plan=plan, repeat_after=after))
+    if form != "pages":
+        return known
+    sample = item_index.first_stage_sample(known.sources, prepared, 17)
+    ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
+    return replace(known, sources=replace(known.sources, ivf=replace(ivf, probes=6)))
+
+
+@pytest.mark.parametrize("name", ["recommender", "baseline"])
+@pytest.mark.parametrize("form", ["dense", "sparse", "towers", "pages"])
+@pytest.mark.parametrize("after", [0, 600])
+def test_a_graph_lists_items_again_as_eager_mode_does(
+    monkeypatch: pytest.MonkeyPatch,
+    repeated: PreparedData,
+    bundle: Bundle,
+    trained: Trained,
+    name: str,
+    form: str,
+    after: int,
+) -> None:
+    monkeypatch.setattr(ivf_index, "CELL_SIZE", 4)
+    known = known_in(form, repeated, bundle, trained, after)
+    module = loaded(name, bundle, known)
+    scorer = predictions.scorers(bundle, repeated)[name == "recommender"]
+    requests = repository.parity_requests(repeated, after)[:10]
+    found = parity.check_parity(module, scorer, known, requests)
+    assert found["maxDifference"] < 1e-5
+    assert found["maxDisorder"] < parity.RANK_TOLERANCE
+    wrong = known.ordered_by(replace(known.sources, repeat_after=None))
+    with pytest.raises(parity.ParityError):
+        parity.check_parity(module, scorer, wrong, requests)
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse", "towers", "pages"])
+def test_an_item_comes_again_when_its_newest_event_is_old_enough(
+    monkeypatch: pytest.MonkeyPatch,
+    repeated: PreparedData,
+    bundle: Bundle,
+    trained: Trained,
+    form: str,
+) -> None:
+    monkeypatch.setattr(ivf_index, "CELL_SIZE", 4)
+    data, after = repeated.data, 600
+    module = loaded("recommender", bundle, known_in(form, repeated, bundle, trained, after))
+    came = False
+    requests = repository.parity_requests(repeated, after)
+    for request in [each for each in requests if len(each.session)][:10]:
+        for wait in (0, after):
+            items, times = data.events.item[request.session], data.events.time[request.session]
+            now = int(times[-1]) + wait
+            listed = asked(module, repeated, replace(request, time=now))
+            young = data.items.ids[items[times > now - after]]
+            assert not np.isin(listed, young).any()
+            came |= bool(np.isin(listed, data.items.ids[items]).any())
+    assert came
+
+
+def loaded(name: str, bundle: Bundle, known: ExportInputs) -> torch.jit.ScriptModule:
+    assert bundle.deep is not None
+    graph: torch.nn.Module = (
+        build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
+        if name == "baseline"
+        else build.ranker_module(bundle.deep, known, bundle.deep_calibration)
+    )
+    return torchscript.loaded(torchscript.archive(graph))
+
+
+def asked(module: torch.jit.ScriptModule, prepared: PreparedData, request: Request) -> Ints:
+    """The ten best items of a request."""
+    data, rows = prepared.data, request.session
+
+    def row(values: object) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(values)[None, :])
+
+    with torchscript.as_served():
+        ids, _ = module(
+            torch.tensor([[int(data.users.ids[request.user])]]),
+            torch.full((1, 3), torch.nan),
+            row(data.items.ids[data.events.item[rows]]),
+            row(data.events.time[rows]),
+            row(data.events.value[rows]),
+            torch.tensor([[request.time]]),
+            torch.tensor([[10]]),
+        )
+    found: Ints = ids[0].numpy()
+    return found

@@ -1,0 +1,177 @@
+"""The order of lists, and whether items come again, is chosen on the validation window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recommender_contract.resource.training_settings import Repeats
+from recommender_training.config.label import Label
+from recommender_training.config.training import TrainingConfig
+from recommender_training.evaluation import predictions
+from recommender_training.features.prepared_data import PreparedData
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.order_weights import OrderWeights
+from recommender_training.pipeline import fit_order
+from recommender_training.statistics import list_order
+from recommender_training.statistics.list_order import ListSources
+from tests.training_fixtures import Trained
+
+OWN = 8  # of the candidates are items of the session
+
+
+def lists(*, again: bool, requests: int = 200) -> ListSources:
+    """Lists in which items of the session are relevant `again`, or never."""
+    random = np.random.default_rng(3)
+    values = random.normal(size=(3, requests, 40)).astype(np.float32)
+    may = np.zeros((requests, 40), dtype=np.bool_)
+    if again:
+        may[:, :OWN] = True
+    else:
+        may[:, OWN:] = True
+    best = np.where(may, values[1] + random.gumbel(size=may.shape), -np.inf).argmax(1)
+    relevant = np.arange(40) == best[:, None]
+    names, wanted = ("response", "popularity", "repeats"), np.ones(requests, dtype=np.int64)
+    return ListSources(names, values, np.ones_like(relevant), relevant, wanted)
+
+
+@pytest.fixture
+def comes_again(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Has the sources of the validation window replaced."""
+
+    def replaced(again: bool, requests: int = 200) -> None:
+        found = lists(again=again, requests=requests)
+        own = np.broadcast_to(np.arange(40) < OWN, found.allowed.shape)
+        monkeypatch.setattr(fit_order, "sources_of", lambda *_: (found, own))
+        monkeypatch.setattr(fit_order, "_any_repeat", lambda _: True)
+
+    return replaced
+
+
+def chosen(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, **settings: Any
+) -> tuple[int | None, dict[str, Any]]:
+    config = TrainingConfig.model_validate(trained.config.model_dump(by_alias=True) | settings)
+    found = fit_order.with_order(bundle, prepared, config).sources
+    return found.repeat_after, dict(found.choice)
+
+
+def test_items_come_again_where_lists_gain_from_it(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, comes_again: Any
+) -> None:
+    comes_again(True)
+    after, facts = chosen(bundle, prepared, trained)
+    assert after == 0
+    told = facts["repeats"]
+    assert (told["served"], told["chosenBy"], told["afterSeconds"]) == ("Allowed", "Validation", 0)
+    assert told["ndcgAt10Gain"]["low"] > 0
+
+
+def test_items_never_come_again_where_lists_lose_by_it(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, comes_again: Any
+) -> None:
+    comes_again(False)
+    after, facts = chosen(bundle, prepared, trained)
+    assert after is None
+    assert facts["repeats"]["served"] == "Never"
+    assert facts["repeats"]["ndcgAt10Gain"]["value"] < 0
+
+
+def test_few_requests_decide_nothing(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, comes_again: Any
+) -> None:
+    comes_again(True, list_order.LEAST_REQUESTS - 1)
+    after, facts = chosen(bundle, prepared, trained)
+    assert after is None
+    assert facts["repeats"] == {"served": "Never", "chosenBy": "TooFewRequests"}
+    assert facts["order"]["chosenBy"] == "TooFewRequests"
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize(
+    ("settings", "seconds", "served"),
+    [
+        ({"repeats": "Never"}, None, "Never"),
+        ({"repeats": "Allowed"}, 0, "Allowed"),
+        ({"repeats": "AfterDays", "repeatsAfterDays": 2}, 172_800, "AfterDays"),
+    ],
+)
+def test_what_is_declared_holds_whatever_lists_gain(
+    bundle: Bundle,
+    prepared: PreparedData,
+    trained: Trained,
+    comes_again: Any,
+    again: bool,
+    settings: dict[str, Any],
+    seconds: int | None,
+    served: str,
+) -> None:
+    comes_again(again)
+    after, facts = chosen(bundle, prepared, trained, **settings)
+    assert after == seconds
+    told = {"served": served, "chosenBy": "Declared"}
+    assert facts["repeats"] == (told if seconds is None else told | {"afterSeconds": seconds})
+
+
+def test_a_log_in_which_nobody_has_an_item_twice_has_no_repeats(
+    bundle: Bundle, prepared: PreparedData, trained: Trained
+) -> None:
+    after, facts = chosen(bundle, prepared, trained)
+    assert after is None
+    assert facts["repeats"] == {"served": "Never", "chosenBy": "NoRepeats"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"repeats": "Allowed"}])
+def test_labels_of_shown_items_keep_the_order_of_the_response(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, settings: dict[str, Any]
+) -> None:
+    label = Label.model_validate(
+        {
+            "positiveTypes": [{"type": "click"}],
+            "attribution": {"impressions": ["impression"], "hours": 1},
+        }
+    )
+    assert label.of_shown_items
+    shown = replace(prepared, data=replace(prepared.data, label=label))
+    _, facts = chosen(bundle, shown, trained, **settings)
+    assert facts["order"] == {"weights": bundle.sources.order.facts, "chosenBy": "ShownItems"}
+    assert facts["repeats"]["chosenBy"] == ("Declared" if settings else "ShownItems")
+
+
+def test_the_sources_add_up_to_the_order_of_lists(bundle: Bundle, prepared: PreparedData) -> None:
+    sources = replace(bundle.sources, repeat_after=0)
+    window = predictions.window(prepared, prepared.split.validation, sources)
+    found, own = fit_order.sources_of(bundle, prepared, window)
+    assert found.names == ("response", "popularity", "items", "lift", "repeats")
+    assert len(own) == len(window.task.requests)
+    order = window.plain.order
+    total = found.values[1:].sum(0)
+    for row, of_request in enumerate(found.allowed):
+        best = np.sort(order[row])[::-1][:10]
+        mine = np.sort(total[row][of_request])[::-1][:10]
+        np.testing.assert_allclose(mine, best, rtol=1e-4, atol=1e-3)
+
+
+def test_a_report_says_how_its_lists_are_ordered(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, comes_again: Any
+) -> None:
+    comes_again(True)
+    config = trained.config
+    sources = fit_order.with_order(bundle, prepared, config).sources
+    report = {"retrieval": sources.facts(config.hyperparameters.retrieval)}
+    order, after = fit_order.order_in(report)
+    assert order is not None
+    assert order.facts == pytest.approx(sources.order.facts, abs=1e-3)
+    assert after == sources.repeat_after == 0
+    assert fit_order.order_in({"retrieval": {"orders": "Both"}}) == (None, None)
+
+
+def test_weights_of_a_fit_are_multiples_of_their_start() -> None:
+    start = OrderWeights()
+    found = start.times({"items": 3.0, "lift": 0.5})
+    assert found.facts == start.facts | {"items": 60.0, "lift": 2.0}
+    assert found.size == 3
+    assert Repeats.AUTO is TrainingConfig().repeats
