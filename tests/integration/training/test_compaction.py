@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from deltalake import DeltaTable
 
 from recommender_training.cli.main import main
 from recommender_training.common.errors import InputError
-from recommender_training.data import compaction, lake, version_content
+from recommender_training.data import compaction, lake, schema_files, version_content
 from recommender_training.data.load import load_dataset
 from recommender_training.data_checks import lake_files
 from recommender_training.ingestion import ingest
@@ -49,6 +50,9 @@ def crowded(
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
     for name in ("raw", "lake"):
         shutil.copytree(five_checks[0] / name, tmp_path / name)
+    for declared in (tmp_path / "lake" / schema_files.FOLDER).iterdir():
+        found = declared.stat()  # an hour older: retention is counted in whole seconds
+        os.utime(declared, (found.st_atime - 3600, found.st_mtime - 3600))
     return tmp_path / "lake", five_checks[1]
 
 
