@@ -34,6 +34,7 @@ from recommender_training.fitted.new_items import KeptWithin, NewItems
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights, ivf_index
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.next_items import NextItems
 from recommender_training.models.repeats import Repeats
 
 #: Scores of items that are held at once.
@@ -50,6 +51,8 @@ class FirstStage:
     weights: Weights | None
     #: How items come again, where they may.
     repeats: Repeats | None = None
+    #: What came after what, where it counts.
+    next_items: NextItems | None = None
 
     def scores(self, requests: Sequence[Request], inputs: Inputs | None = None) -> Floats:
         """[R, I] of every item. `inputs` for a caller that has them (`_inputs`)."""
@@ -72,7 +75,19 @@ class FirstStage:
             found["lift"] = sources.lift(inputs or self._inputs(requests), self._tower_items)
         if self.repeats is not None:
             found["repeats"] = self.repeated(requests)
+        if self.next_items is not None:
+            newest, before = self._newest(requests)
+            order = sources.order
+            found["next"] = self.next_items.after_one(newest) * np.float32(order.next)
+            found["pair"] = self.next_items.after_two(newest, before) * np.float32(order.pair)
         return found
+
+    def _newest(self, requests: Sequence[Request]) -> tuple[Ints, Ints]:
+        """[R] item of the newest event of each session, and [R] of the one before; -1 for none."""
+        rows = together(self.known.data, requests, self.known.length).session
+        items = np.where(rows < 0, -1, self.known.data.events.item[rows]).astype(np.int64)
+        newest, before = graph.newest_two(torch.from_numpy(items), torch.from_numpy(rows >= 0))
+        return newest.numpy(), before.numpy()
 
     def repeated(self, requests: Sequence[Request]) -> Floats:
         """[R, I] what the items of each session get because they may come again."""
@@ -115,6 +130,10 @@ class FirstStage:
         found: Bools = read[:, self._page_of]
         if self.repeats is not None:
             found = found | self._own(requests)
+        if self.next_items is not None:
+            newest, before = self._newest(requests)
+            found = found | (self.next_items.after_one(newest) > 0)
+            found = found | (self.next_items.after_two(newest, before) > 0)
         return found if self.weights is None else found | self._near(requests)
 
     def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:

@@ -30,6 +30,7 @@ from recommender_training.fitted.predict import predict
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.next_items import NextItems
 from recommender_training.models.repeats import Repeats
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
@@ -133,6 +134,11 @@ class Window:
         """How items come again, by the events before the window, where they may."""
         return self.sources.repeats_before(self.data, self.start, self.known.length)
 
+    @functools.cached_property
+    def next_items(self) -> NextItems | None:
+        """What came after what, by the events before the window, where it counts."""
+        return self.sources.next_before(self.data, self.start)
+
     def ordered_by(self, order: OrderWeights, repeat_after: int | None) -> Window:
         """The same with other weights of the sources, and another rule of what comes again."""
         sources = replace(self.sources, order=order, repeat_after=repeat_after)
@@ -144,7 +150,7 @@ class Window:
     def stage(self, weights: Weights | None = None) -> FirstStage:
         """The first stage; with other item-to-item weights [I, I] if these are given."""
         weights = self.retrieval if weights is None else weights
-        return FirstStage(self.known, self.sources, weights, self.repeats)
+        return FirstStage(self.known, self.sources, weights, self.repeats, self.next_items)
 
     @functools.cached_property
     def plain(self) -> Shortlist:

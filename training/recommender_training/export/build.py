@@ -27,6 +27,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, neighbours
 from recommender_training.models.item_weights import Weights
+from recommender_training.models.next_items import NextItems
 from recommender_training.models.ranker import Ranker
 from recommender_training.models.repeats import Repeats
 from recommender_training.statistics.calibration import Calibration
@@ -43,11 +44,13 @@ class ExportInputs:
     history_length: int
     sources: RetrievalModels = field(default_factory=RetrievalModels)
     repeats: Repeats | None = None  # where items may come again
+    next_items: NextItems | None = None  # where they count
 
     def ordered_by(self, sources: RetrievalModels) -> ExportInputs:
         """The same with other sources of a list's order."""
         found = sources.repeats_before(self.data, None, self.history_length)
-        return replace(self, sources=sources, repeats=found)
+        after = sources.next_before(self.data, None)
+        return replace(self, sources=sources, repeats=found, next_items=after)
 
 
 def shared_state(
@@ -79,6 +82,7 @@ def shared_state(
         "standing": standing,
         **_retrieval(known.retrieval, known.sources.order.items),
         **_repeats(known),
+        **_next_items(known),
         **towers.tower_state(known.sources, len(standing)),
         **item_pages.ivf_state(known.sources, standing, counts),
         **new_items.new_item_state(known.sources, data, counts),
@@ -137,6 +141,29 @@ def _repeats(known: ExportInputs) -> dict[str, Tensor]:
         "repeat_table": torch.from_numpy(found.table) * known.sources.order.repeats,
         "repeat_gaps": torch.from_numpy(found.gaps),
         "repeat_seconds": torch.tensor(after),
+    }
+
+
+def _next_items(known: ExportInputs) -> dict[str, Tensor]:
+    """What came after what: states are the items, then the pairs; empty where it does not count.
+
+    Of state s the `next_places` and `next_weights` are from `next_starts` at s to s + 1.
+    `next_pairs` has the codes of the pairs (`models.next_items`), after one that no pair has.
+    """
+    found, order = known.next_items, known.sources.order
+    counts = {"of_one": order.next, "of_two": order.pair}
+    tables = [] if found is None else [getattr(found, name) * by for name, by in counts.items()]
+    if found is None or not sum(table.nnz for table in tables):
+        names = ("next_starts", "next_places", "next_pairs")
+        none = {name: torch.zeros(0, dtype=torch.int64) for name in names}
+        return {**none, "next_weights": torch.zeros(0)}
+    one, two = tables
+    starts = np.concatenate([one.indptr, one.indptr[-1:], one.nnz + two.indptr[1:]])
+    return {
+        "next_starts": torch.from_numpy(starts.astype(np.int64)),
+        "next_places": torch.from_numpy(np.r_[one.indices, two.indices].astype(np.int32) + 1),
+        "next_weights": torch.from_numpy(np.r_[one.data, two.data].astype(np.float32)),
+        "next_pairs": torch.from_numpy(np.r_[-1, found.pairs].astype(np.int64)),
     }
 
 

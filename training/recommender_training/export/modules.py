@@ -26,6 +26,7 @@ from recommender_training.export.item_pages import SEEN
 from recommender_training.export.new_items import NewItemServing, joined
 from recommender_training.export.request import (
     choose,
+    followers,
     last,
     nearby,
     neighbours_of,
@@ -38,6 +39,7 @@ from recommender_training.features.graph import (
     aged,
     item_numbers,
     locate,
+    newest_two,
     pair_numbers,
     repeat_scores,
     repeat_states,
@@ -84,6 +86,10 @@ class Serving(NewItemServing):
     repeat_table: Tensor
     repeat_gaps: Tensor
     repeat_seconds: Tensor
+    next_starts: Tensor
+    next_places: Tensor
+    next_weights: Tensor
+    next_pairs: Tensor
     bonus: Tensor
 
     tag_ends: list[int]
@@ -103,6 +109,9 @@ class Serving(NewItemServing):
         self.by_weights = state["retrieval"].numel() > 0
         self.by_neighbours = state["neighbours"].numel() > 0
         self.by_repeats = state["repeat_table"].numel() > 0
+        self.by_next = state["next_places"].numel() > 0
+        starts = state["next_starts"]
+        self.most_next = int((starts[1:] - starts[:-1]).max()) if self.by_next else 0
         self.by_towers = state["tower_items"].numel() > 0
         self.pages_read = int(state["page_read"])
         self.new_kept = int(state["new_count"])
@@ -211,6 +220,34 @@ class Serving(NewItemServing):
             return seen
         return seen.masked_fill(timestamp - times >= self.repeat_seconds, -1)
 
+    def named_items(
+        self, session: tuple[Tensor, Tensor, Tensor, Tensor], timestamp: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """[B, N] places of the items that the newest events name (0 for none), and [B, N] what
+        each one gets for it: those that may come again, and those that came next before.
+        """
+        own, of_own = self.own_items(session, timestamp)
+        if not self.by_next:
+            return own, of_own
+        one, of_one, two, of_two = self.next_items(session)
+        return torch.cat([own, one, two], 1), torch.cat([of_own, of_one, of_two], 1)
+
+    def next_items(
+        self, session: tuple[Tensor, Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """[B, N] places of what came after the newest event and [B, N] what each one gets, and the
+        same after the newest two.
+        """
+        newest, before = newest_two(session[0], session[1])
+        both = (newest >= 0) & (before >= 0)
+        code = (before * self.item_count + newest).masked_fill(~both, -1)
+        at = torch.searchsorted(self.next_pairs, code).clamp(max=self.next_pairs.size(0) - 1)
+        pair = (self.item_count + at).masked_fill(~both | (self.next_pairs[at] != code), -1)
+        starts, places, weights = self.next_starts, self.next_places, self.next_weights
+        one, of_one = followers(starts, places, weights, newest, self.most_next)
+        two, of_two = followers(starts, places, weights, pair, self.most_next)
+        return one, of_one, two, of_two
+
     def own_items(
         self, session: tuple[Tensor, Tensor, Tensor, Tensor], timestamp: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -235,8 +272,8 @@ class Serving(NewItemServing):
 
         `side` is what `read_user` reads.
         """
-        own = self.own_items(session, timestamp)
-        return self.ordered(self.asked(session, side, timestamp), session, seen, own)
+        named = self.named_items(session, timestamp)
+        return self.ordered(self.asked(session, side, timestamp), session, seen, named)
 
     def asked(
         self,
@@ -254,9 +291,9 @@ class Serving(NewItemServing):
         request: Tensor,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
-        own: tuple[Tensor, Tensor],
+        named: tuple[Tensor, Tensor],
     ) -> Tensor:
-        """[B, P] `first_stage` of requests with these vectors and their `own_items`."""
+        """[B, P] `first_stage` of requests with these vectors and their `named_items`."""
         if self.by_towers:
             order = torch.addmm(self.standing, request, self.tower_items)
         else:
@@ -267,8 +304,8 @@ class Serving(NewItemServing):
             order = order + pad(
                 self.retrieved(session), (1, order.size(1) - self.item_count - 1), value=0.0
             )
-        if self.by_repeats:
-            order = order.scatter_add(1, own[0], own[1])
+        if self.by_repeats or self.by_next:
+            order = order.scatter_add(1, named[0], named[1])
         return order.scatter(1, seen + 1, float("-inf"))
 
     def every_item(self, logit: Tensor, order: Tensor, top_n: Tensor) -> tuple[Tensor, Tensor]:
@@ -281,10 +318,10 @@ class Serving(NewItemServing):
         request: Tensor,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
-        own: tuple[Tensor, Tensor],
+        named: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """[B, C] places of the candidates among all items, and what orders them."""
-        order = self.ordered(request, session, seen, own)
+        order = self.ordered(request, session, seen, named)
         if self.new_kept == 0:
             return shortlist(order, self.candidates)
         new = self.lifted(request, torch.eq(order[:, self.new_places], float("-inf")))
@@ -297,14 +334,14 @@ class Serving(NewItemServing):
         request: Tensor,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
-        own: tuple[Tensor, Tensor],
+        named: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """[B, C] places of the candidates that the pages find, and what orders them."""
         if self.by_neighbours:
             near, added = neighbours_of(self.neighbours, self.neighbour_weights, session)
         else:
             near, added = torch.zeros_like(seen[:, :1]), torch.zeros_like(request[:, :1])
-        near, added = torch.cat([near, own[0]], 1), torch.cat([added, own[1]], 1)
+        near, added = torch.cat([near, named[0]], 1), torch.cat([added, named[1]], 1)
         if self.new_kept == 0:
             return self.best_of_pages(request, near, added, seen, self.candidates)
         new = self.lifted_unseen(request, seen)
@@ -322,11 +359,11 @@ class Serving(NewItemServing):
     ) -> tuple[Tensor, Tensor]:
         """[B, C] rows of the candidates, and [B, C] what they are ordered by (`first_stage`)."""
         request = self.asked(session, side, timestamp)
-        own = self.own_items(session, timestamp)
+        named = self.named_items(session, timestamp)
         if self.pages_read > 0:
-            places, value = self.paged(request, session, seen, own)
+            places, value = self.paged(request, session, seen, named)
         else:
-            places, value = self.scanned_exactly(request, session, seen, own)
+            places, value = self.scanned_exactly(request, session, seen, named)
         return (places - 1).clamp(min=0, max=self.item_count - 1), value
 
     def of_candidates(

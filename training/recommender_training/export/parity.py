@@ -85,7 +85,7 @@ class Lists:
             weights = weights * np.float32(known.sources.order.items)
             if self.left is not None:
                 weights = self.left(torch.from_numpy(weights)).numpy()
-        return FirstStage(before(known), known.sources, weights, known.repeats)
+        return FirstStage(before(known), known.sources, weights, known.repeats, known.next_items)
 
     def added(self, known: ExportInputs) -> Floats | None:
         """[I] the bonus of each item, if any."""

@@ -47,7 +47,8 @@ class CalibrationChange:
 #: others: before the scan of large catalogues, `popularity` and `tower_offset`.
 _FIRST_STAGE = (
     "standing", "bonus", "neighbour_weights", "tower_out", "tower_down", "tower_down_bias",
-    "page_standing", "page_level", "new_level", "repeat_table", "popularity", "tower_offset",
+    "page_standing", "page_level", "new_level", "repeat_table", "next_weights",
+    "popularity", "tower_offset",
 )  # fmt: skip
 #: Requests that both graphs answer, of sessions up to this long, and items of an answer.
 _REQUESTS, _LONGEST, _WANTED = 256, 20, 10

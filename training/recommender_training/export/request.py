@@ -69,6 +69,23 @@ def neighbours_of(
     return places.flatten(1), (weights[at] * event.unsqueeze(2)).flatten(1)
 
 
+def followers(
+    starts: Tensor, places: Tensor, weights: Tensor, state: Tensor, width: int
+) -> tuple[Tensor, Tensor]:
+    """[B, W] places of the items that came after a state [B] (0 for none), and [B, W] what each
+    one gets; a state is -1 for none.
+
+    Those of state s are from `starts` [S + 1] at s to s + 1; none has more than `width`.
+    """
+    known = state.clamp(min=0)
+    at = starts[known].unsqueeze(1) + torch.arange(width)
+    inside = (at < starts[known + 1].unsqueeze(1)) & (state >= 0).unsqueeze(1)
+    at = at.clamp(max=places.size(0) - 1)
+    return places[at].to(torch.int64) * inside.to(torch.int64), weights[at] * inside.to(
+        torch.float32
+    )
+
+
 def shortlist(order: Tensor, count: int, scan: int = SCAN) -> tuple[Tensor, Tensor]:
     """[B, C] places of the `count` largest of `order` [B, P], and their values. Exact.
 

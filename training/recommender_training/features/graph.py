@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recommender_training.features import model_features
 from recommender_training.features.share import share_logit
@@ -247,6 +248,17 @@ def repeat_states(
 def repeat_scores(states: Tensor, newest: Tensor, table: Tensor) -> Tensor:
     """[B, L] what the newest event of each item adds to its order; 0 for the others."""
     return table[states] * newest.to(torch.float32)
+
+
+def newest_two(rows: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """[B] row of the newest event of each session [B, L], and [B] of the one before it; -1 for
+    none, or for an unknown item.
+    """
+    place = torch.arange(1, rows.size(1) + 1) * present.to(torch.int64)
+    place, rows = pad(place, (1, 0)), pad(rows, (1, 0), value=-1.0)
+    newest = place.amax(1, True)
+    before = place.masked_fill(torch.eq(place, newest), 0).amax(1, True)
+    return torch.gather(rows, 1, newest).squeeze(1), torch.gather(rows, 1, before).squeeze(1)
 
 
 def taste_vector(

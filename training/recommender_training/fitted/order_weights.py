@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from recommender_training.config.lists import ListPlan
 
@@ -14,6 +14,8 @@ ITEMS, LIFT, POPULARITY, POPULARITY_ALONE, REPEATS = 20.0, 4.0, 1.0, 4.0, 1.0
 #: candidates. The response is then the chance of a click if an item is shown, which is what a list
 #: wants; what users did together tells what earlier models showed (ADR 0064).
 SHOWN_ITEMS = 0.01
+#: Sources that count only where lists gain by them.
+TRANSITIONS = ("next", "pair")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class OrderWeights:
     popularity: float = POPULARITY
     #: How likely an item of the session comes again (`models.repeats`), where it may.
     repeats: float = REPEATS
+    #: What came after the newest event, and after the newest two (`models.next_items`).
+    next: float = 0.0
+    pair: float = 0.0
     #: The largest weight relative to its start: tolerances grow with it.
     size: float = 1.0
 
@@ -41,7 +46,12 @@ class OrderWeights:
 
     def scaled(self, by: float) -> OrderWeights:
         """All of them, multiplied."""
-        return self.times(dict.fromkeys(("items", "lift", "popularity", "repeats"), by))
+        return self.times(dict.fromkeys(self.facts, by))
+
+    @property
+    def with_transitions(self) -> OrderWeights:
+        """The same, for a fit that may have all sources."""
+        return replace(self, **dict.fromkeys(TRANSITIONS, 1.0))
 
     def times(self, factors: Mapping[str, float]) -> OrderWeights:
         """Each multiplied by its factor; 1 where it has none."""
@@ -55,5 +65,5 @@ class OrderWeights:
 
     @classmethod
     def read(cls, report: Mapping[str, float]) -> OrderWeights:
-        """From a report."""
-        return cls(**{name: float(report[name]) for name in cls().facts})
+        """From a report; those of earlier releases lack the newer sources."""
+        return cls(**{name: float(report.get(name, known)) for name, known in cls().facts.items()})

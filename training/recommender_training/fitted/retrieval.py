@@ -19,9 +19,10 @@ from recommender_training.data.row_times import END
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.event_history import ItemCounts
 from recommender_training.fitted.order_weights import OrderWeights
-from recommender_training.models import item_weights, repeats, two_tower
+from recommender_training.models import item_weights, next_items, repeats, two_tower
 from recommender_training.models.item_weights import Weights
 from recommender_training.models.ivf_index import IvfIndex
+from recommender_training.models.next_items import NextItems
 from recommender_training.models.repeats import Repeats
 
 
@@ -73,6 +74,13 @@ class RetrievalModels:
         may. Sessions are of `length` events.
         """
         return None if self.repeat_after is None else repeats.fit(data, time, length)
+
+    def next_before(self, data: Dataset, time: int | None) -> NextItems | None:
+        """What came after what by the events before a time, by all if None; None where it does
+        not count.
+        """
+        counts = self.order.next > 0 or self.order.pair > 0
+        return next_items.fit(data, time) if counts else None
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""

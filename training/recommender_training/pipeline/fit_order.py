@@ -20,7 +20,7 @@ from recommender_training.evaluation.predictions import Window
 from recommender_training.evaluation.ranking_metrics import Shortlist
 from recommender_training.features.prepared_data import PreparedData, judged_at
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.fitted.order_weights import OrderWeights
+from recommender_training.fitted.order_weights import TRANSITIONS, OrderWeights
 from recommender_training.models import repeats
 from recommender_training.statistics import list_order
 from recommender_training.statistics.list_order import FittedOrder, ListSources
@@ -71,16 +71,17 @@ def _chosen(bundle: Bundle, prepared: PreparedData, config: TrainingConfig) -> _
     if label is not None and label.of_shown_items:
         return _unfitted(start, after, wanted, "ShownItems")
     window = predictions.window(prepared, prepared.split.validation, bundle.sources)
+    window = window.ordered_by(start.with_transitions, None)
     if wanted is Repeats.NEVER or not _any_repeat(prepared):
         reason = "Declared" if wanted is not Repeats.AUTO else "NoRepeats"
         found = fitted(bundle, prepared, window, config.seed)
         return _of(start, found, None if wanted is Repeats.AUTO else after, reason)
-    again = window.ordered_by(start, after or 0)
+    again = window.ordered_by(start.with_transitions, after or 0)
     lists, own = sources_of(bundle, prepared, again)
-    allowed = list_order.fit_order(lists, config.seed)
+    allowed = list_order.fit_order(lists, config.seed, TRANSITIONS)
     if wanted is not Repeats.AUTO:
         return _of(start, allowed, after, "Declared")
-    never = list_order.fit_order(lists.without("repeats", own), config.seed)
+    never = list_order.fit_order(lists.without("repeats", own), config.seed, TRANSITIONS)
     gain = list_order.paired(allowed.held, never.held)
     facts = {"ndcgAt10Gain": _rounded(gain)}
     if allowed.requests < list_order.LEAST_REQUESTS:
@@ -97,7 +98,7 @@ def _any_repeat(prepared: PreparedData) -> bool:
 
 def fitted(bundle: Bundle, prepared: PreparedData, window: Window, seed: int) -> FittedOrder:
     """The order of lists as the sources of the window are."""
-    return list_order.fit_order(sources_of(bundle, prepared, window)[0], seed)
+    return list_order.fit_order(sources_of(bundle, prepared, window)[0], seed, TRANSITIONS)
 
 
 def sources_of(
@@ -131,7 +132,9 @@ def _drawn(window: Window) -> Window:
         return window
     drawn = np.sort(np.random.default_rng(0).choice(count, _REQUESTS, replace=False))
     other = replace(window, task=window.task.take(drawn))
-    vars(other).update(item_weights=window.item_weights, repeats=window.repeats)
+    vars(other).update(
+        item_weights=window.item_weights, repeats=window.repeats, next_items=window.next_items
+    )
     return other
 
 
@@ -190,7 +193,7 @@ def _of(
     reason: str,
     facts: Mapping[str, object] | None = None,
 ) -> _Chosen:
-    order = start.times(found.factors)
+    order = start.with_transitions.times(dict.fromkeys(TRANSITIONS, 0.0) | found.factors)
     told: dict[str, object] = {
         "weights": {name: round(weight, 4) for name, weight in order.facts.items()},
         "chosenBy": found.chosen_by,

@@ -7,6 +7,7 @@ shapes: S sources, R requests, C candidates.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,11 +50,18 @@ class ListSources:
             wanted=self.wanted[requests],
         )
 
+    def of(self, names: Collection[str]) -> ListSources:
+        """With these of the sources."""
+        kept = [place for place, each in enumerate(self.names) if each in names]
+        if len(kept) == len(self.names):
+            return self
+        found = tuple(self.names[place] for place in kept)
+        return replace(self, names=found, values=self.values[kept])
+
     def without(self, name: str, out: Bools) -> ListSources:
         """Without a source, and without the candidates marked `out` [R, C]."""
-        kept = [place for place, each in enumerate(self.names) if each != name]
-        names = tuple(self.names[place] for place in kept)
-        return replace(self, names=names, values=self.values[kept], allowed=self.allowed & ~out)
+        found = self.of([each for each in self.names if each != name])
+        return replace(found, allowed=self.allowed & ~out)
 
     def ndcg(self, factors: Doubles) -> Doubles:
         """[R] NDCG of the lists by the sources times `factors` [S]."""
@@ -107,14 +115,26 @@ class FittedOrder:
     alone: dict[str, float] | None = None
 
 
-def fit_order(lists: ListSources, seed: int) -> FittedOrder:
+def fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) -> FittedOrder:
     """The starting weights, fitted ones if these gain NDCG beyond chance, or one source alone.
 
     A fit is judged on users that it did not see, in five folds. A blend that has a lower NDCG than
-    one of its sources by itself gives way to it.
+    one of its sources by itself gives way to it. `optional` sources have the factor 0 unless lists
+    with them gain NDCG beyond chance over those without.
     """
-    even, usable = np.ones(len(lists.names)), int(lists.usable.sum())
-    start = lists.ndcg(even)
+    left_out = [name for name in lists.names if name in optional]
+    fewer = _fit_order(lists.of([name for name in lists.names if name not in optional]), seed)
+    fewer = replace(fewer, factors=fewer.factors | dict.fromkeys(left_out, 0.0))
+    if not left_out or fewer.gain is None:
+        return fewer
+    more = _fit_order(lists, seed, left_out)
+    return more if beyond_chance(paired(more.held, fewer.held)) else fewer
+
+
+def _fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) -> FittedOrder:
+    """The order by all sources; its start is without `optional` ones."""
+    even = np.array([float(name not in optional) for name in lists.names])
+    start, usable = lists.ndcg(even), int(lists.usable.sum())
     if usable < LEAST_REQUESTS:
         return FittedOrder(_named(lists, even), "TooFewRequests", usable, start)
     fitted, held = fit_factors(lists), np.empty(len(start))

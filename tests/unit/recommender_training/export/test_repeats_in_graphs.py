@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_contract.resource.hyperparameters import ItemIndex, ItemWeights
 from recommender_training.common.arrays import Ints
-from recommender_training.config.lists import ListPlan
 from recommender_training.evaluation import predictions
 from recommender_training.evaluation.ranking_metrics import Request
-from recommender_training.export import build, parity, repository, torchscript
-from recommender_training.export.build import ExportInputs
+from recommender_training.export import parity, repository, torchscript
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.models import item_weights, ivf_index
-from recommender_training.pipeline import item_index
+from recommender_training.models import ivf_index
 from tests.training_fixtures import Trained
+from tests.unit.recommender_training.export.catalogue_forms import FORMS, known_in, loaded
 
 #: So many items are left, so that users have most of theirs several times.
 KEPT = 15
@@ -33,25 +30,8 @@ def repeated(prepared: PreparedData) -> PreparedData:
     return replace(prepared, data=replace(prepared.data, events=other))
 
 
-def known_in(
-    form: str, prepared: PreparedData, bundle: Bundle, trained: Trained, after: int
-) -> ExportInputs:
-    """The catalogue in a form, with items that come again after these seconds."""
-    weights = {"dense": ItemWeights.DENSE, "towers": None}.get(form, ItemWeights.SPARSE)
-    plan = ListPlan(weights, None if form == "dense" else 20, ItemIndex.APPROXIMATE)
-    every = np.ones(len(prepared.data.events), dtype=np.bool_)
-    fitted = None if weights is None else item_weights.fit(prepared.data, every, weights)
-    known = replace(repository.export_inputs(prepared, trained.config), retrieval=fitted)
-    known = known.ordered_by(replace(bundle.sources, plan=plan, repeat_after=after))
-    if form != "pages":
-        return known
-    sample = item_index.first_stage_sample(known.sources, prepared, 17)
-    ivf = ivf_index.build_index(sample.vectors, sample.standing, sample.requests[0], 17)
-    return replace(known, sources=replace(known.sources, ivf=replace(ivf, probes=6)))
-
-
 @pytest.mark.parametrize("name", ["recommender", "baseline"])
-@pytest.mark.parametrize("form", ["dense", "sparse", "towers", "pages"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("after", [0, 600])
 def test_a_graph_lists_items_again_as_eager_mode_does(
     monkeypatch: pytest.MonkeyPatch,
@@ -75,7 +55,7 @@ def test_a_graph_lists_items_again_as_eager_mode_does(
         parity.check_parity(module, scorer, wrong, requests)
 
 
-@pytest.mark.parametrize("form", ["dense", "sparse", "towers", "pages"])
+@pytest.mark.parametrize("form", FORMS)
 def test_an_item_comes_again_when_its_newest_event_is_old_enough(
     monkeypatch: pytest.MonkeyPatch,
     repeated: PreparedData,
@@ -97,16 +77,6 @@ def test_an_item_comes_again_when_its_newest_event_is_old_enough(
             assert not np.isin(listed, young).any()
             came |= bool(np.isin(listed, data.items.ids[items]).any())
     assert came
-
-
-def loaded(name: str, bundle: Bundle, known: ExportInputs) -> torch.jit.ScriptModule:
-    assert bundle.deep is not None
-    graph: torch.nn.Module = (
-        build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
-        if name == "baseline"
-        else build.ranker_module(bundle.deep, known, bundle.deep_calibration)
-    )
-    return torchscript.loaded(torchscript.archive(graph))
 
 
 def asked(module: torch.jit.ScriptModule, prepared: PreparedData, request: Request) -> Ints:

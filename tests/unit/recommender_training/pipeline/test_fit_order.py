@@ -17,7 +17,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.order_weights import OrderWeights
 from recommender_training.pipeline import fit_order
 from recommender_training.statistics import list_order
-from recommender_training.statistics.list_order import ListSources
+from recommender_training.statistics.list_order import FittedOrder, ListSources
 from tests.training_fixtures import Trained
 
 OWN = 8  # of the candidates are items of the session
@@ -142,15 +142,16 @@ def test_labels_of_shown_items_keep_the_order_of_the_response(
 
 
 def test_the_sources_add_up_to_the_order_of_lists(bundle: Bundle, prepared: PreparedData) -> None:
-    sources = replace(bundle.sources, repeat_after=0)
+    order = bundle.sources.order.with_transitions
+    sources = replace(bundle.sources, repeat_after=0, order=order)
     window = predictions.window(prepared, prepared.split.validation, sources)
     found, own = fit_order.sources_of(bundle, prepared, window)
-    assert found.names == ("response", "popularity", "items", "lift", "repeats")
+    assert found.names == ("response", "popularity", "items", "lift", "repeats", "next", "pair")
     assert len(own) == len(window.task.requests)
-    order = window.plain.order
+    ordered = window.plain.order
     total = found.values[1:].sum(0)
     for row, of_request in enumerate(found.allowed):
-        best = np.sort(order[row])[::-1][:10]
+        best = np.sort(ordered[row])[::-1][:10]
         mine = np.sort(total[row][of_request])[::-1][:10]
         np.testing.assert_allclose(mine, best, rtol=1e-4, atol=1e-3)
 
@@ -167,6 +168,33 @@ def test_a_report_says_how_its_lists_are_ordered(
     assert order.facts == pytest.approx(sources.order.facts, abs=1e-3)
     assert after == sources.repeat_after == 0
     assert fit_order.order_in({"retrieval": {"orders": "Both"}}) == (None, None)
+
+
+def test_what_came_next_is_known_to_a_fit_and_counts_where_lists_gain(
+    bundle: Bundle, prepared: PreparedData, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[tuple[str, ...]]()
+
+    def gains(lists: ListSources, seed: int, optional: tuple[str, ...]) -> FittedOrder:
+        asked.append(lists.names)
+        factors = dict.fromkeys(lists.names[1:], 1.0) | dict(
+            zip(optional, (0.0, 2.5), strict=True)
+        )
+        return FittedOrder(factors, "Validation", 100, np.zeros(1))
+
+    monkeypatch.setattr(list_order, "fit_order", gains)
+    found = fit_order.with_order(bundle, prepared, trained.config).sources
+    assert asked == [("response", "popularity", "items", "lift", "next", "pair")]
+    assert (found.order.next, found.order.pair) == (0.0, 2.5)
+    weights = found.choice["order"]["weights"]  # type: ignore[index]
+    assert (weights["next"], weights["pair"]) == (0.0, 2.5)
+
+
+def test_a_report_of_an_earlier_release_has_no_transitions() -> None:
+    weights = {"items": 3.0, "lift": 1.0, "popularity": 2.0, "repeats": 1.0}
+    order, _ = fit_order.order_in({"retrieval": {"order": {"weights": weights}, "repeats": {}}})
+    assert order is not None
+    assert order.facts == weights | {"next": 0.0, "pair": 0.0}
 
 
 def test_weights_of_a_fit_are_multiples_of_their_start() -> None:
