@@ -82,7 +82,7 @@ def _chosen(bundle: Bundle, prepared: PreparedData, config: TrainingConfig) -> _
     if wanted is not Repeats.AUTO:
         return _of(start, allowed, after, "Declared")
     never = list_order.fit_order(lists.without("repeats", own), config.seed, TRANSITIONS)
-    gain = list_order.paired(allowed.held, never.held)
+    gain = list_order.paired(allowed.held.ndcg, never.held.ndcg)
     facts = {"ndcgAt10Gain": _rounded(gain)}
     if allowed.requests < list_order.LEAST_REQUESTS:
         return _of(start, never, None, "TooFewRequests")

@@ -63,6 +63,11 @@ class ListSources:
         found = self.of([each for each in self.names if each != name])
         return replace(found, allowed=self.allowed & ~out)
 
+    def blended(self, factors: Doubles) -> ListSources:
+        """With their sum, times `factors` [S], as the only source."""
+        whole = np.tensordot(factors, self.values, 1)[None].astype(np.float32)
+        return replace(self, names=("blend",), values=whole)
+
     def ndcg(self, factors: Doubles) -> Doubles:
         """[R] NDCG of the lists by the sources times `factors` [S]."""
         if not len(self.wanted):
@@ -75,13 +80,24 @@ class ListSources:
 
     def loss(self, factors: Doubles) -> tuple[float, Doubles]:
         """Mean loss of the requests, and its gradient [S]; each has a relevant candidate."""
-        order = self._order(factors)
-        target = (self.relevant & self.allowed) / self._count[:, None]
-        chance = order - logsumexp(order, axis=1, keepdims=True)
+        chance, target = self._chances(factors)
         lost = -(np.where(target > 0, chance, 0.0) * target).sum()
         apart = (np.exp(chance) - target).astype(np.float32)
         gradient = np.array([(apart * each).sum(dtype=np.float64) for each in self.values])
-        return float(lost) / len(order), gradient / len(order)
+        return float(lost) / len(chance), gradient / len(chance)
+
+    def losses(self, factors: Doubles) -> Doubles:
+        """[R] loss of each request; 0 without a relevant candidate."""
+        if not len(self.wanted):
+            return np.zeros(0)
+        chance, target = self._chances(factors)
+        return np.asarray(-(np.where(target > 0, chance, 0.0) * target).sum(1))
+
+    def _chances(self, factors: Doubles) -> tuple[Doubles, Doubles]:
+        """[R, C] log of the softmax of the blend, and [R, C] the shares that it should have."""
+        order = self._order(factors)
+        target = (self.relevant & self.allowed) / np.maximum(1, self._count)[:, None]
+        return order - logsumexp(order, axis=1, keepdims=True), target
 
     @property
     def _count(self) -> Ints:
@@ -101,34 +117,55 @@ class ListSources:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """[R] an order's lists on requests that its fit did not see."""
+
+    ndcg: Doubles
+    losses: Doubles
+
+    @property
+    def usable(self) -> bool:
+        """False if there were too few requests for a fit."""
+        return len(self.losses) > 0
+
+    def better_than(self, other: HeldOut) -> bool:
+        """True if the loss is lower beyond chance, and NDCG no lower.
+
+        The loss tells sooner than NDCG: each relevant candidate counts, listed or not.
+        """
+        gains = beyond_chance(paired(other.losses, self.losses))
+        return gains and bool(self.ndcg.mean() >= other.ndcg.mean())
+
+
+@dataclass(frozen=True)
 class FittedOrder:
     """Factors of the starting weights, and how they came about."""
 
     factors: dict[str, float]  # by source, without the response, whose factor is 1
     chosen_by: str
     requests: int
-    #: [R] NDCG of the chosen order on requests that its fit did not see.
-    held: Doubles
-    #: Mean gain of the fitted over the starting weights, and its standard error; None unfitted.
+    held: HeldOut
+    #: Mean gain in NDCG of the fitted over the starting weights, and its standard error; None
+    #: unfitted.
     gain: tuple[float, float] | None = None
     #: Mean NDCG by each source alone.
     alone: dict[str, float] | None = None
 
 
 def fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) -> FittedOrder:
-    """The starting weights, fitted ones if these gain NDCG beyond chance, or one source alone.
+    """The starting weights, fitted ones if these are better, or one source alone.
 
-    A fit is judged on users that it did not see, in five folds. A blend that has a lower NDCG than
-    one of its sources by itself gives way to it. `optional` sources have the factor 0 unless lists
-    with them gain NDCG beyond chance over those without.
+    A fit is judged on users that it did not see, in five folds (`HeldOut.better_than`). A blend
+    that has a lower NDCG than one of its sources by itself gives way to it. `optional` sources
+    have the factor 0 unless the order with them is better than the one without.
     """
     left_out = [name for name in lists.names if name in optional]
     fewer = _fit_order(lists.of([name for name in lists.names if name not in optional]), seed)
     fewer = replace(fewer, factors=fewer.factors | dict.fromkeys(left_out, 0.0))
-    if not left_out or fewer.gain is None:
+    if not left_out or not fewer.held.usable:
         return fewer
     more = _fit_order(lists, seed, left_out)
-    return more if beyond_chance(paired(more.held, fewer.held)) else fewer
+    return more if more.held.better_than(fewer.held) else fewer
 
 
 def _fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) -> FittedOrder:
@@ -136,27 +173,38 @@ def _fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) ->
     even = np.array([float(name not in optional) for name in lists.names])
     start, usable = lists.ndcg(even), int(lists.usable.sum())
     if usable < LEAST_REQUESTS:
-        return FittedOrder(_named(lists, even), "TooFewRequests", usable, start)
-    fitted, held = fit_factors(lists), np.empty(len(start))
+        unfitted = HeldOut(start, np.zeros(0))
+        return FittedOrder(_named(lists, even), "TooFewRequests", usable, unfitted)
     fold = np.random.default_rng(seed).permutation(len(start)) % _FOLDS
-    for each in range(_FOLDS):
-        inside = fold == each
-        held[inside] = lists.take(inside).ndcg(fit_factors(lists.take(~inside)))
-    gain = paired(held, start)
+    started, held = _held_out(lists.blended(even), fold), _held_out(lists, fold)
+    gain = paired(held.ndcg, started.ndcg)
     chosen, by, reached = (
-        (fitted, "Validation", held) if beyond_chance(gain) else (even, "Start", start)
+        (relative(least_loss(lists)), "Validation", held)
+        if held.better_than(started)
+        else (even, "Start", started)
     )
     single = [lists.ndcg(_alone(lists, place)) for place in range(len(lists.names))]
     means = [float(each.mean()) for each in single]
     best = int(np.argmax(means))
-    if means[best] > reached.mean():
-        chosen, by, reached = _alone(lists, best), "BestSource", single[best]
+    if means[best] > reached.ndcg.mean():
+        chosen, by = _alone(lists, best), "BestSource"
+        reached = _held_out(lists.blended(chosen), fold)
     alone = dict(zip(lists.names, means, strict=True))
     return FittedOrder(_named(lists, chosen), by, usable, reached, gain, alone)
 
 
-def fit_factors(lists: ListSources) -> Doubles:
-    """[S] factors of the least loss, the first one 1; all 1 where no request is usable."""
+def _held_out(lists: ListSources, fold: Ints) -> HeldOut:
+    """Lists of each fold [R] by the fit to the others."""
+    ndcg, losses = np.empty(len(fold)), np.empty(len(fold))
+    for each in range(_FOLDS):
+        inside = fold == each
+        unseen, found = lists.take(inside), least_loss(lists.take(~inside))
+        ndcg[inside], losses[inside] = unseen.ndcg(relative(found)), unseen.losses(found)
+    return HeldOut(ndcg, losses)
+
+
+def least_loss(lists: ListSources) -> Doubles:
+    """[S] factors of the least loss, as sharp as lists are; all 1 where no request is usable."""
     lists = lists.take(lists.usable)
     count, requests = len(lists.names), len(lists.wanted)
     if not requests:
@@ -169,7 +217,12 @@ def fit_factors(lists: ListSources) -> Doubles:
         return lost + prior, gradient * factors + apart / (_SPREAD**2 * requests)
 
     bounds = [(-8.0, 4.0)] * count
-    found = np.exp(minimize(objective, np.full(count, -1.0), jac=True, bounds=bounds).x)
+    found = minimize(objective, np.full(count, -1.0), jac=True, bounds=bounds).x
+    return np.asarray(np.exp(found), dtype=np.float64)
+
+
+def relative(found: Doubles) -> Doubles:
+    """[S] factors of the same order, within bounds, that of the response 1."""
     response = max(float(found[0]), float(found.max()) / MOST_FACTOR)
     found = np.clip(found / response, LEAST_FACTOR, MOST_FACTOR)
     found[0] = 1.0

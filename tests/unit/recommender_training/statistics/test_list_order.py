@@ -78,12 +78,12 @@ def test_a_blend_worse_than_its_best_source_gives_way_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lists = lists_by(np.array([0.0, 6.0]), 7)
-    monkeypatch.setattr(list_order, "fit_factors", lambda each: np.ones(len(each.names)))
+    monkeypatch.setattr(list_order, "least_loss", lambda each: np.ones(len(each.names)))
     found = list_order.fit_order(lists, 1)
     assert found.chosen_by == "BestSource"
     assert found.factors == {"source1": list_order.MOST_FACTOR}
     assert found.alone is not None
-    assert found.alone["source1"] == pytest.approx(found.held.mean())
+    assert found.alone["source1"] == pytest.approx(found.held.ndcg.mean())
 
 
 @pytest.mark.parametrize("requests", [0, list_order.LEAST_REQUESTS - 1])
@@ -98,12 +98,13 @@ def test_users_of_a_fold_have_no_part_in_its_fit(monkeypatch: pytest.MonkeyPatch
     lists, sizes = lists_by(np.array([1.0, 1.0]), 9), list[int]()
 
     def counted(part: ListSources) -> Doubles:
-        sizes.append(len(part.wanted))
-        return np.ones(2)
+        if len(part.names) > 1:
+            sizes.append(len(part.wanted))
+        return np.ones(len(part.names))
 
-    monkeypatch.setattr(list_order, "fit_factors", counted)
+    monkeypatch.setattr(list_order, "least_loss", counted)
     list_order.fit_order(lists, 1)
-    assert sizes == [REQUESTS, *[REQUESTS * 4 // 5] * 5]
+    assert sizes == [REQUESTS * 4 // 5] * 5
 
 
 def test_two_fits_are_equal() -> None:
@@ -114,7 +115,7 @@ def test_two_fits_are_equal() -> None:
 
 def test_factors_stay_within_their_bounds_whatever_is_relevant() -> None:
     lists = lists_by(np.array([0.0, 50.0, -50.0]), 11)
-    found = list_order.fit_factors(lists)
+    found = list_order.relative(list_order.least_loss(lists))
     assert found[0] == 1
     assert (found >= list_order.LEAST_FACTOR).all()
     assert (found <= list_order.MOST_FACTOR).all()
@@ -134,6 +135,21 @@ def test_a_difference_of_nothing_is_no_gain() -> None:
     assert not list_order.beyond_chance((0.0, 0.0))
 
 
+def test_a_gain_is_seen_with_fewer_requests_than_ndcg_needs() -> None:
+    lists = lists_by(np.array([1.0, 1.0, 0.6]), 3, 80)
+    found = list_order.fit_order(lists, 1, ["source2"])
+    without = list_order.fit_order(lists.of(["source0", "source1"]), 1)
+    assert found.factors["source2"] > 0
+    assert not list_order.beyond_chance(list_order.paired(found.held.ndcg, without.held.ndcg))
+
+
+def test_a_lower_loss_with_worse_lists_is_not_better() -> None:
+    losses = np.linspace(1.0, 2.0, 60)
+    sharper = list_order.HeldOut(np.full(60, 0.4), losses - 0.5)
+    assert sharper.better_than(list_order.HeldOut(np.full(60, 0.4), losses))
+    assert not sharper.better_than(list_order.HeldOut(np.full(60, 0.5), losses))
+
+
 @pytest.mark.parametrize(("weight", "kept"), [(3.0, True), (0.0, False)])
 def test_an_optional_source_counts_only_where_lists_gain_by_it(weight: float, kept: bool) -> None:
     lists = lists_by(np.array([1.0, 1.0, weight]), 13, 300)
@@ -141,13 +157,13 @@ def test_an_optional_source_counts_only_where_lists_gain_by_it(weight: float, ke
     without = list_order.fit_order(lists.of(["source0", "source1"]), 1)
     assert (found.factors["source2"] > 1) == kept
     if kept:
-        gain = list_order.paired(found.held, without.held)
+        gain = list_order.paired(found.held.ndcg, without.held.ndcg)
         assert list_order.beyond_chance(gain)
         assert found.gain is not None
         assert found.gain[0] > 0, "over a start without it"
     else:
         assert found.factors == without.factors | {"source2": 0.0}
-        np.testing.assert_array_equal(found.held, without.held)
+        np.testing.assert_array_equal(found.held.ndcg, without.held.ndcg)
 
 
 def test_an_optional_source_of_noise_is_left_out_of_fitted_weights() -> None:
