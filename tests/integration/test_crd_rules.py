@@ -119,7 +119,12 @@ def test_server_side_apply_merges_gates_and_replaces_steps(server: Server) -> No
         (
             "evaluation.gates",
             [{"metric": "auc", "min": 0.6, "required": True}],
-            "required applies to offPolicyGain",
+            "required applies to ndcgAt10MinusBestPeer, offPolicyGain",
+        ),
+        (
+            "evaluation.gates",
+            [{"metric": "calibrationError", "max": 0.1, "judgeBy": "BeyondChance"}],
+            "requires a metric with an interval: auc, logLoss",
         ),
         (
             "evaluation.gates",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.api.spec_gates import (
+    MAY_LACK,
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
     GateMetric,
@@ -17,6 +18,7 @@ def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
 
 _INTERVALS, _INTERVALS_TEXT = _names(WITH_INTERVAL)
 _DIFFERENCES, _DIFFERENCES_TEXT = _names(WITH_CHAMPION_DIFFERENCE)
+_OPTIONAL, _OPTIONAL_TEXT = _names(MAY_LACK)
 
 GATE = (
     (
@@ -28,19 +30,20 @@ GATE = (
         "min of a gate must not be above its max",
     ),
     (
-        "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
+        "!has(self.judgeBy) || self.judgeBy == 'Value' || "
         f"!(has(self.min) || has(self.max)) || self.metric in {_INTERVALS}",
-        f"judgeBy Interval with min or max requires a metric with an interval: {_INTERVALS_TEXT}",
+        "judgeBy Interval or BeyondChance with min or max requires a metric with an interval: "
+        f"{_INTERVALS_TEXT}",
     ),
     (
-        "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
+        "!has(self.judgeBy) || self.judgeBy == 'Value' || "
         f"!has(self.championMargin) || self.metric in {_DIFFERENCES}",
-        "judgeBy Interval with championMargin requires a metric that is compared with the "
-        f"champion on the same rows: {_DIFFERENCES_TEXT}",
+        "judgeBy Interval or BeyondChance with championMargin requires a metric that is compared "
+        f"with the champion on the same rows: {_DIFFERENCES_TEXT}",
     ),
     (
-        "!has(self.required) || self.metric == 'offPolicyGain'",
-        "required applies to offPolicyGain: without a value of another metric a version "
+        f"!has(self.required) || self.metric in {_OPTIONAL}",
+        f"required applies to {_OPTIONAL_TEXT}: without a value of another metric a version "
         "always fails",
     ),
     (

@@ -31,6 +31,8 @@ class GateMetric(enum.StrEnum):
     AUC_MINUS_BASELINE = "aucMinusBaseline"
     LOG_LOSS_MINUS_BASELINE = "logLossMinusBaseline"
     NDCG_AT_10_MINUS_BASELINE = "ndcgAt10MinusBaseline"
+    # Against the best of the simple recommenders of the same run (`recommender_contract.peers`).
+    NDCG_AT_10_MINUS_BEST_PEER = "ndcgAt10MinusBestPeer"
     # Segments of users and groups of items.
     WORST_SEGMENT_AUC = "worstSegmentAuc"
     WORST_SEGMENT_AUC_MINUS_BASELINE = "worstSegmentAucMinusBaseline"
@@ -71,15 +73,17 @@ WITH_INTERVAL = frozenset(
         GateMetric.AUC_MINUS_BASELINE,
         GateMetric.LOG_LOSS_MINUS_BASELINE,
         GateMetric.NDCG_AT_10_MINUS_BASELINE,
+        GateMetric.NDCG_AT_10_MINUS_BEST_PEER,
         GateMetric.WORST_SEGMENT_AUC,
         GateMetric.WORST_SEGMENT_AUC_MINUS_BASELINE,
         GateMetric.LEAST_EXPOSURE_RATIO_AT_10,
         GateMetric.OFF_POLICY_GAIN,
     }
 )
-#: Differences to the champion at explored places, of which a test window may have too few: then a
-#: version that was compared with the champion passes unless the gate is `required`.
+#: Differences to the champion at explored places, of which a test window may have too few.
 AT_EXPLORED_PLACES = frozenset({GateMetric.OFF_POLICY_GAIN})
+#: Metrics that a test window may not have: then a version passes unless the gate is `required`.
+MAY_LACK = AT_EXPLORED_PLACES | {GateMetric.NDCG_AT_10_MINUS_BEST_PEER}
 #: Metrics that are differences to the logistic regression of the same run.
 AGAINST_BASELINE = frozenset(
     {
@@ -96,6 +100,7 @@ WITH_CHAMPION_DIFFERENCE = frozenset({GateMetric.AUC, GateMetric.LOG_LOSS, GateM
 class JudgeBy(enum.StrEnum):
     VALUE = "Value"
     INTERVAL = "Interval"
+    BEYOND_CHANCE = "BeyondChance"
 
 
 class Gate(ApiModel):
@@ -112,13 +117,14 @@ class Gate(ApiModel):
         description="Value compares the measured value; the champion's value is the one measured "
         "at its training. Interval compares the worse end of the 95 % interval: min with the low "
         "end, max with the high end, championMargin with the worse end of the paired difference "
-        "to the champion on the same rows. A missing interval fails.",
+        "to the champion on the same rows. A missing interval fails. BeyondChance compares the better "
+        "ends: it fails only where chance does not explain the value. A missing interval passes.",
     )
     required: bool | None = Field(
         default=None,
-        description="Of offPolicyGain: true fails a version without an estimate, as gates on "
-        "other metrics do. Otherwise such a gate is not evaluated, and passes, unless the "
-        "training compared with another champion or with none.",
+        description="Of offPolicyGain and ndcgAt10MinusBestPeer: true fails a version without an "
+        "estimate, as gates on other metrics do. Otherwise such a gate is not evaluated, and "
+        "passes, unless offPolicyGain compares with another champion or with none.",
     )
 
 
@@ -129,11 +135,18 @@ class OnFailure(enum.StrEnum):
 
 class EvaluationSpec(ApiModel):
     gates: tuple[Gate, ...] = Field(
-        default=(Gate(metric=GateMetric.AUC, min=0.6),),
+        default=(
+            Gate(metric=GateMetric.AUC, min=0.6),
+            Gate(
+                metric=GateMetric.NDCG_AT_10_MINUS_BEST_PEER,
+                min=0,
+                judge_by=JudgeBy.BEYOND_CHANCE,
+            ),
+        ),
         min_length=1,
         max_length=20,
-        description="Gates that a version must pass before it is published; an auc of at least "
-        "0.6 if absent.",
+        description="Gates that a version must pass before it is published; if absent, an auc of "
+        "at least 0.6, and lists that are not worse than the best simple recommender.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.REJECT,

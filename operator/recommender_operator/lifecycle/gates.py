@@ -1,8 +1,8 @@
 """Evaluation of one offline gate: measured value, requirement and result.
 
-A gate compares the value, or the worse end of its 95 % interval. A gate that requires an interval
-fails if there is none (fewer than ten users in the test window): nothing passes unmeasured, except
-a gain at explored places that cannot be estimated, unless the gate requires it.
+A gate compares the value, or one end of its 95 % interval: the worse one, or by BeyondChance the
+better one. A gate on the worse end fails if there is none (fewer than ten users in the test
+window). Without a value every gate fails, but those on metrics that a test window may lack.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from recommender_contract.peers import PEERS, ndcg_of
 from recommender_operator.api.spec import (
     AT_EXPLORED_PLACES,
     LOWER_IS_BETTER,
+    MAY_LACK,
     NEARER_ONE,
     Gate,
+    GateMetric,
     JudgeBy,
 )
 from recommender_operator.api.version import GateResult
@@ -71,15 +74,20 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
     metrics = {} if why else metrics
     value = _finite(metrics, name)
     low, high = _interval(metrics, name)
-    if explored and value is None and _may_lack(gate, champion):
-        return _not_evaluated(gate, why or _NOT_ESTIMATED)
     missing = why or (_NOT_ESTIMATED if explored else _UNMEASURED)
+    if value is None and _may_lack(gate, champion):
+        return _not_evaluated(gate, missing)
     parts = [] if value is not None else [_Requirement("a number", False, missing)]
     parts += _limits(gate, value, low, high)
     if gate.champion_margin is not None:
         parts.append(_against_champion(gate, gate.champion_margin, metrics, champion))
-    bias = _favored(champion) if explored and value is not None else ""
-    messages = dict.fromkeys(text for text in (*(each.message for each in parts), bias) if text)
+    passed = all(part.met for part in parts)
+    told = [part.message for part in parts]
+    if explored and value is not None:
+        told.append(_favored(champion))
+    if gate.metric is GateMetric.NDCG_AT_10_MINUS_BEST_PEER and not passed:
+        told.append(_best_peer(metrics))
+    messages = dict.fromkeys(text for text in told if text)
     return GateResult(
         metric=name,
         value=value,
@@ -88,7 +96,7 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
         minimum=gate.min,
         maximum=gate.max,
         threshold=" and ".join(part.text for part in parts)[:253],
-        passed=all(part.met for part in parts),
+        passed=passed,
         message="; ".join(messages)[:1024],
     )
 
@@ -105,8 +113,20 @@ def _may_lack(gate: Gate, champion: Champion | None) -> bool:
 
     If another training would compare with the champion, a loss could hide here.
     """
+    if gate.metric not in MAY_LACK or gate.required:
+        return False
     compared = champion is None or not champion.not_compared or champion.broken
-    return compared and not gate.required
+    return compared or gate.metric not in AT_EXPLORED_PLACES
+
+
+def _best_peer(metrics: Metrics) -> str:
+    """Return which simple recommender has the best lists, if the report says so."""
+    found = {name: _finite(metrics, ndcg_of(name)) for name in PEERS}
+    known = {name: value for name, value in found.items() if value is not None}
+    if not known:
+        return ""
+    best = max(known, key=lambda name: known[name])
+    return f"lists of {PEERS[best]} ({best}) have an NDCG@10 of {known[best]:.4g}"
 
 
 def _favored(champion: Champion | None) -> str:
@@ -163,19 +183,23 @@ def _limits(
     gate: Gate, value: float | None, low: float | None, high: float | None
 ) -> list[_Requirement]:
     """Return the requirements min and max for the value, or for the ends of its interval."""
-    by_interval = gate.judge_by is JudgeBy.INTERVAL
-    message = ""
-    if by_interval and value is not None and low is None:
+    message, without_end = "", False
+    if gate.judge_by is not JudgeBy.VALUE and value is not None and low is None:
         message = f"{gate.metric.value} has no interval: {_WIDEN}"
+        without_end = gate.judge_by is JudgeBy.BEYOND_CHANCE  # nothing is beyond it
+    ends = {
+        JudgeBy.VALUE: (("", value), ("", value)),
+        JudgeBy.INTERVAL: (("low end ", low), ("high end ", high)),
+        JudgeBy.BEYOND_CHANCE: (("high end ", high), ("low end ", low)),
+    }
+    (of_min, least), (of_max, most) = ends[gate.judge_by]
     parts = []
     if gate.min is not None:
-        end = low if by_interval else value
-        text = f"low end at least {gate.min:g}" if by_interval else f"at least {gate.min:g}"
-        parts.append(_Requirement(text, end is not None and end >= gate.min, message))
+        met = without_end if least is None else least >= gate.min
+        parts.append(_Requirement(f"{of_min}at least {gate.min:g}", met, message))
     if gate.max is not None:
-        end = high if by_interval else value
-        text = f"high end at most {gate.max:g}" if by_interval else f"at most {gate.max:g}"
-        parts.append(_Requirement(text, end is not None and end <= gate.max, message))
+        met = without_end if most is None else most <= gate.max
+        parts.append(_Requirement(f"{of_max}at most {gate.max:g}", met, message))
     return parts
 
 
@@ -190,7 +214,7 @@ def _against_champion(
     than = _than(margin)
     if champion is None:
         return _Requirement(f"{than} (there is none yet)", True)
-    if gate.judge_by is JudgeBy.INTERVAL:
+    if gate.judge_by is not JudgeBy.VALUE:
         return _by_difference(gate, margin, metrics, champion)
     theirs, value = _finite(champion.metrics, name), _finite(metrics, name)
     if theirs is None:
@@ -202,15 +226,18 @@ def _against_champion(
 def _by_difference(
     gate: Gate, margin: float, metrics: Metrics, champion: Champion
 ) -> _Requirement:
-    """Non-inferiority: the whole interval of the paired difference must be within the margin."""
+    """By the worse end of the paired difference, a test of non-inferiority, or the better one."""
     name = f"{gate.metric.value}MinusChampion"
     text = f"{_than(margin)} on the same rows"
     if champion.not_compared:
         return _Requirement(text, False, f"{name} was not measured: {champion.not_compared}")
     value, (low, high) = _finite(metrics, name), _interval(metrics, name)
+    lenient = gate.judge_by is JudgeBy.BEYOND_CHANCE
     if value is None or low is None or high is None:
-        return _Requirement(text, False, f"{name} has no interval: {_WIDEN}")
-    met = max(_deficit(gate, low), _deficit(gate, high)) <= margin
+        known = lenient and value is not None
+        return _Requirement(text, known, f"{name} has no interval: {_WIDEN}")
+    ends = _deficit(gate, low), _deficit(gate, high)
+    met = (min(ends) if lenient else max(ends)) <= margin
     measured = f"{text} (difference {value:.4g} [{low:.4g}, {high:.4g}])"
     return _Requirement(measured, met, _favored(champion))
 

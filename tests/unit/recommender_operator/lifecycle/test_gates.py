@@ -21,7 +21,8 @@ from recommender_operator.lifecycle.gates import Champion, evaluate, words
 
 AUC = GateMetric.AUC
 LOSS = GateMetric.LOG_LOSS
-INTERVAL = JudgeBy.INTERVAL
+INTERVAL, BEYOND_CHANCE = JudgeBy.INTERVAL, JudgeBy.BEYOND_CHANCE
+PEER = GateMetric.NDCG_AT_10_MINUS_BEST_PEER
 NUMBERS = st.floats(-10, 10)
 SPREADS = st.floats(0, 2)
 
@@ -97,6 +98,7 @@ MORE_IS_BETTER = {
     "aucMinusBaseline": True,
     "logLossMinusBaseline": False,
     "ndcgAt10MinusBaseline": True,
+    "ndcgAt10MinusBestPeer": True,
     "worstSegmentAuc": True,
     "worstSegmentAucMinusBaseline": True,
     "segmentAucDifference": False,
@@ -221,6 +223,63 @@ def test_a_comparison_with_another_champion_does_not_count() -> None:
     gate = Gate(metric=AUC, champion_margin=0.5, judge_by=INTERVAL)
     assert evaluate(gate, metrics, Champion(metrics={})).passed
     assert not evaluate(gate, metrics, Champion(metrics={}, not_compared="another one")).passed
+
+
+@given(value=NUMBERS, below=SPREADS, above=SPREADS, limit=NUMBERS)
+def test_beyond_chance_a_limit_fails_only_a_whole_interval(
+    value: float, below: float, above: float, limit: float
+) -> None:
+    low, high = value - below, value + above
+    metrics = measured(LOSS, value, low, high)
+    at_least = evaluate(Gate(metric=LOSS, min=limit, judge_by=BEYOND_CHANCE), metrics, None)
+    at_most = evaluate(Gate(metric=LOSS, max=limit, judge_by=BEYOND_CHANCE), metrics, None)
+    assert at_least.passed is (high >= limit)
+    assert at_most.passed is (low <= limit)
+
+
+@pytest.mark.parametrize(("low", "high", "passed"), [(-0.03, -0.011, False), (-0.03, -0.01, True)])
+def test_beyond_chance_a_margin_fails_only_a_whole_difference(
+    low: float, high: float, passed: bool
+) -> None:
+    metrics = measured(AUC, 0.9, 0.89, 0.91) | {"aucMinusChampion": (low + high) / 2}
+    metrics |= {"aucMinusChampionLow": low, "aucMinusChampionHigh": high}
+    gate = Gate(metric=AUC, champion_margin=0.01, judge_by=BEYOND_CHANCE)
+    assert evaluate(gate, metrics, Champion(metrics={})).passed is passed
+
+
+def test_without_an_interval_nothing_is_beyond_chance() -> None:
+    gate = Gate(metric=AUC, min=0.6, champion_margin=0.01, judge_by=BEYOND_CHANCE)
+    metrics = {"auc": 0.5, "aucMinusChampion": -0.1}
+    result = evaluate(gate, metrics, Champion(metrics={}))
+    assert result.passed
+    assert "fewer than ten users" in result.message
+    unmeasured = evaluate(gate, {}, Champion(metrics={}))
+    assert not unmeasured.passed, "no value is another thing"
+    not_compared = Champion(metrics={}, not_compared="its artifact is gone")
+    assert not evaluate(gate, metrics, not_compared).passed
+
+
+def test_lists_that_lose_to_a_peer_name_it_and_its_lists() -> None:
+    gate = Gate(metric=PEER, min=0, judge_by=BEYOND_CHANCE)
+    metrics = measured(PEER, -0.2, -0.3, -0.1)
+    metrics |= {"easeNdcgAt10": 0.11, "itemKnnNdcgAt10": 0.3125, "popularityNdcgAt10": math.nan}
+    result = evaluate(gate, metrics, None)
+    assert not result.passed
+    assert words(result) == (
+        "ndcgAt10MinusBestPeer -0.2 [-0.3, -0.1], required: high end at least 0 "
+        "(lists of item-based nearest neighbours (itemKnn) have an NDCG@10 of 0.3125)"
+    )
+    won = evaluate(gate, metrics | measured(PEER, 0.2, -0.1, 0.3), None)
+    assert (won.passed, won.message) == (True, "")
+
+
+@pytest.mark.parametrize("rival", [None, Champion(metrics={}, not_compared="another one")])
+def test_without_lists_the_peers_are_not_compared_unless_it_is_required(
+    rival: Champion | None,
+) -> None:
+    gate = Gate(metric=PEER, min=0, judge_by=BEYOND_CHANCE)
+    assert evaluate(gate, {"auc": 0.7}, rival).passed
+    assert not evaluate(gate.model_copy(update={"required": True}), {"auc": 0.7}, rival).passed
 
 
 def test_a_gate_is_reported_in_one_phrase() -> None:
