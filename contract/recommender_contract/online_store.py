@@ -96,6 +96,8 @@ def interaction(text: bytes) -> tuple[int, float]:
 #: An event counts half after this time, in seconds.
 HALF_LIFE = 6 * 3600
 TREND_ITEMS = 1000  # most of a sorted set; those with the least decayed events go first
+#: Of all events, what graphs that read trends are told of: `trend_items` and `trend_counts`.
+RANKED_TRENDS = 256
 TREND_SEGMENTS = 64  # most of a model; a further one counts in `all` alone
 TREND_SECONDS = 7 * 86_400  # until a set without events is forgotten
 ALL = "all"

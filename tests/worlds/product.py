@@ -21,7 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from recommender_contract.online_store import HALF_LIFE, TREND_ITEMS
 from recommender_serving.artifact import loader
+from recommender_serving.ranking.trending import Trending
+from recommender_serving.store.trend_reader import Trends
 from recommender_training.artifact import triton
 from recommender_training.export import torchscript
 from tests.served_graph import Graph
@@ -92,7 +95,8 @@ def train(world: World, folder: Path, threads: int) -> Version:
     source, work, said = folder / "source", folder / "work", folder / "said.json"
     source.mkdir(parents=True)
     command = [sys.executable, "-m", "recommender_training", "run", *write(world, source)]
-    command += ["--work", str(work), "--report", str(said)]
+    # The shop sends its events, so that requests know what is popular now, as peers do.
+    command += ["--config", '{"trends": true}', "--work", str(work), "--report", str(said)]
     started = time.perf_counter()
     with (folder / "training.log").open("wb") as output:
         process = subprocess.Popen(
@@ -131,6 +135,25 @@ def body(request: Request, log: Log) -> Row:
     return {"instances": [instance]}
 
 
+class Store:
+    """The trends that the collector keeps of a log, at the second `now`."""
+
+    def __init__(self, log: Log) -> None:
+        engaged = np.flatnonzero(log.engaged)
+        self._item, self._time = log.item[engaged] + 1, log.time[engaged]
+        self.now = 0
+
+    async def read(self) -> Trends:
+        past = self._time < self.now
+        worth = np.exp2((self._time[past] - self.now) / HALF_LIFE)
+        counts = np.bincount(self._item[past], worth)
+        most = np.argsort(-counts, kind="stable")[:TREND_ITEMS]
+        return Trends({int(item): float(counts[item]) for item in most if counts[item] > 0})
+
+    async def close(self) -> None:
+        pass
+
+
 def answers(version: Version, world: World) -> list[Answered]:
     """The answer to each request of a world."""
     with tempfile.TemporaryDirectory() as folder:
@@ -140,13 +163,16 @@ def answers(version: Version, world: World) -> list[Answered]:
 async def _answers(artifact: Path, world: World, folder: Path) -> list[Answered]:
     paths = [triton.model_path(artifact, name) for name in triton.MODELS]
     graphs = [Graph(torchscript.load(path)) for path in paths]
-    served = await Served.opened(
-        folder, Parts(folder, *graphs, artifact=loader.load(artifact), timeout=60.0)
-    )
+    loaded, store = loader.load(artifact), Store(world.log)
+    trending = Trending(store, loaded.vocabulary.items.rows, None, lambda: 0.0)
+    parts = Parts(folder, *graphs, artifact=loaded, timeout=60.0, trending=trending)
+    served = await Served.opened(folder, parts)
     found = []
     async with served.http:
         for request in world.requests:
             asked = body(request, world.log)
+            store.now = request.time
+            await trending.refresh()
             started = time.perf_counter()
             answer = await served.http.post("/v1/models/recommender:predict", json=asked)
             seconds = time.perf_counter() - started

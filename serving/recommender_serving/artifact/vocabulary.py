@@ -78,6 +78,7 @@ class Vocabulary:
     repeat_after: int | None  # seconds until an item may come again; None: it never does
     features: Features
     items: Items
+    trends: bool = False  # the models read what is popular now
 
     def drift_kinds(self) -> Mapping[str, str]:
         """Return the kind of each drift feature, by its name."""
@@ -114,6 +115,7 @@ def build_vocabulary(file: VocabularyFile) -> Vocabulary:
         repeat_after=file.repeat_after,
         features={column.name: _feature(column) for column in file.features},
         items=Items(rows, tuple(map(_item_feature, file.items.features))),
+        trends=file.trends,
     )
 
 

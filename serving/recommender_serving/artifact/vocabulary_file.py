@@ -257,6 +257,7 @@ class VocabularyFile(File):
     items: ItemsTable
     max_top_n: int = Field(alias="maxTopN", ge=1, le=10_000)
     repeat_after: int | None = Field(default=None, alias="repeatAfterSeconds", ge=0)
+    trends: bool = False
 
     @pydantic.model_validator(mode="after")
     def _each_name_once(self) -> Self:

@@ -246,6 +246,7 @@ def build_trending(settings: ServeSettings, artifact: Artifact) -> Trending | No
         artifact.vocabulary.items.rows,
         artifact.popularity.segments,
         time.monotonic,
+        artifact.item_texts,
     )
 
 

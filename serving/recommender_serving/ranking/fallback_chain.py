@@ -78,8 +78,8 @@ class Chain:
     ) -> None:
         """Build the chain.
 
-        `named` are the items that have a text, if item ids are texts. `trending` is mixed into
-        the popularity lists. `pool` is the number of items that may stand at the last place of an
+        `named` are the items that have a text, if item ids are texts. `trending` is read by the
+        models that do so, and mixed into the popularity lists. `pool` is the number of items that may stand at the last place of an
         answer of the model; 0 names none.
         """
         self._stages = stages
@@ -101,7 +101,8 @@ class Chain:
         request = with_whole_session(request, self._vocabulary)
         further = self._pool - 1 if self._pool and may_explore(request) else 0
         depth = depth_of(request, self._vocabulary, self._composer.limits, further)
-        tensors = build_tensors(request, self._vocabulary, depth)
+        now = () if self._trending is None else self._trending.ranked
+        tensors = build_tensors(request, self._vocabulary, depth, now)
         cut_short = False
         for index, stage in enumerate(self._stages):
             try:

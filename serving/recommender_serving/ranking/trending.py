@@ -1,18 +1,20 @@
-"""Trends of the moment, mixed with the popularity lists of the version."""
+"""Trends of the moment: for the models that read them, and mixed with popularity lists."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Callable, Container
 from typing import Protocol
 
-from recommender_contract.online_store import segment_of
+from recommender_contract.online_store import RANKED_TRENDS, segment_of
 from recommender_serving.artifact.popularity import Listed, Segments
 from recommender_serving.domain.features import Place
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.store.trend_reader import Counts, Trends
 from recommender_serving.store.user_reader import StoreError
+from recommender_serving.triton.inputs import Ranked
 
 logger = logging.getLogger(__name__)
 REFRESH_SECONDS = 10.0
@@ -52,8 +54,12 @@ class Trending:
         known: Container[int],
         segments: Segments | None,
         clock: Callable[[], float],
+        named: Container[int] | None = None,
     ) -> None:
-        """Prepare; `known` are the items of the version, `clock` is in seconds."""
+        """Prepare; `known` are the items of the version, `clock` is in seconds.
+
+        `named` are the items that have a text, if item ids are texts: no other can be shown.
+        """
         self._reader = reader
         self._known = known
         features = () if segments is None else segments.features
@@ -62,7 +68,9 @@ class Trending:
             each for each in features if each.place is Place.CONTEXT and each.calendar is None
         ]
         self._clock = clock
+        self._named = named
         self._trends = Trends()
+        self._ranked: Ranked = ()
         self._until = clock()
         self._mixed: dict[tuple[int, str | None], tuple[Listed, Listed]] = {}
 
@@ -92,6 +100,7 @@ class Trending:
             self._of_version(read.overall),
             {name: self._of_version(counts) for name, counts in read.segments.items()},
         )
+        self._ranked = self._most(read.overall)
         self._until = self._clock() + STALE_SECONDS
         self._mixed = {}
 
@@ -102,6 +111,16 @@ class Trending:
     def _of_version(self, counts: Counts) -> Counts:
         """Leave out items that the version does not know: they may have no text."""
         return {item: count for item, count in counts.items() if item in self._known}
+
+    def _most(self, counts: Counts) -> Ranked:
+        shown = self._named
+        some = [each for each in counts.items() if shown is None or each[0] in shown]
+        return heapq.nlargest(RANKED_TRENDS, some, key=lambda each: each[1])
+
+    @property
+    def ranked(self) -> Ranked:
+        """The items with most decayed events, unknown ones of the version included."""
+        return () if self._clock() >= self._until else self._ranked
 
     def list_of(self, request: RecommendRequest, listed: Listed) -> Listed:
         """Return a list of the version, mixed with what is popular now."""

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from recommender_contract.online_store import RANKED_TRENDS
 from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import RecommendRequest
 
@@ -25,12 +26,19 @@ class Tensor:
 
 #: The inputs of one request.
 Tensors = tuple[Tensor, ...]
+#: Items with their decayed events, most first.
+Ranked = Sequence[tuple[int, float]]
 
 
 def build_tensors(
-    request: RecommendRequest, vocabulary: Vocabulary, top_n: int | None = None
+    request: RecommendRequest,
+    vocabulary: Vocabulary,
+    top_n: int | None = None,
+    trends: Ranked = (),
 ) -> Tensors:
-    """Build the seven inputs of docs/contracts.md; `top_n` is another than the request's.
+    """Build the inputs of docs/contracts.md; `top_n` is another than the request's.
+
+    `trends` are for the models that read them, RANKED_TRENDS at most.
 
     A session is always padded on the left to `historyLength`. Triton sees only two shapes (1 for
     an empty session, and `historyLength`), so its dynamic batcher can batch requests, and
@@ -52,6 +60,15 @@ def build_tensors(
         _fp32("session_values", [0.0] * gap + [event.value for event in session]),
         _int64("timestamp", (request.timestamp,)),
         _int64("top_n", (request.top_n if top_n is None else top_n,)),
+        *(_trends(trends) if vocabulary.trends else ()),
+    )
+
+
+def _trends(trends: Ranked) -> Tensors:
+    gap = RANKED_TRENDS - len(trends)
+    return (
+        _int64("trend_items", [item for item, _ in trends] + [PADDING] * gap),
+        _fp32("trend_counts", [count for _, count in trends] + [0.0] * gap),
     )
 
 

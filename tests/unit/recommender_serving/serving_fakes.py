@@ -22,6 +22,7 @@ from recommender_serving.ranking.holdout import HoldoutRecommender
 from recommender_serving.ranking.list_composition import UNLIMITED, Composer, ListLimits
 from recommender_serving.ranking.mirroring import MirroredRecommender
 from recommender_serving.ranking.recommender import Recommender
+from recommender_serving.ranking.trending import Trending
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_samples import CATALOGUE, sample_artifact
 
@@ -99,6 +100,7 @@ class Parts:
         version: str = "movies-1",
         cache: Bounds | None = None,
         pool: int = 0,
+        trending: Trending | None = None,
     ) -> None:
         self.artifact: Artifact = artifact or sample_artifact(folder)
         self.version = version
@@ -125,7 +127,8 @@ class Parts:
                 fell,
                 self.artifact.item_texts,
                 Composer(self.artifact.vocabulary.items, list_limits, self.metrics.unmet),
-                pool=pool,
+                trending,
+                pool,
             )
             for stages, fell in (
                 (self.stages, self.metrics.fell),

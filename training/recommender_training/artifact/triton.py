@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from recommender_contract.online_store import RANKED_TRENDS
+
 MODELS = ("recommender", "baseline")
 #: Beyond 8 requests an answer of a batch takes no less CPU, and waits longer (ADR 0048).
 MAX_BATCH_SIZE = 8
@@ -19,12 +21,17 @@ def model_path(artifact: Path, name: str = MODELS[0]) -> Path:
     return artifact / "repository" / name / "1" / "model.pt"
 
 
-def inputs(features: int) -> tuple[tuple[str, str, int], ...]:
+def inputs(features: int, *, trends: bool = False) -> tuple[tuple[str, str, int], ...]:
     """Return name, type and width of each input (docs/contracts.md), in the order of `forward`.
 
     `features` is the number of declared features of user and context; Triton has no empty input,
-    so that without any the input has one column, which the graph ignores.
+    so that without any the input has one column, which the graph ignores. With `trends`, the graph
+    reads what is popular now.
     """
+    now = (
+        ("trend_items", "TYPE_INT64", RANKED_TRENDS),
+        ("trend_counts", "TYPE_FP32", RANKED_TRENDS),
+    )
     return (
         ("user_id", "TYPE_INT64", 1),
         ("features", "TYPE_FP32", max(1, features)),
@@ -33,12 +40,15 @@ def inputs(features: int) -> tuple[tuple[str, str, int], ...]:
         ("session_values", "TYPE_FP32", -1),
         ("timestamp", "TYPE_INT64", 1),
         ("top_n", "TYPE_INT64", 1),
+        *(now if trends else ()),
     )
 
 
-def render_config(name: str, features: int) -> str:
-    """Return the config.pbtxt of a model that reads so many declared features of requests."""
-    wanted = inputs(features)
+def render_config(name: str, features: int, *, trends: bool = False) -> str:
+    """Return the config.pbtxt of a model that reads so many declared features of requests, and
+    perhaps what is popular now.
+    """
+    wanted = inputs(features, trends=trends)
     parts = [
         f'name: "{name}"',
         'platform: "pytorch_libtorch"',

@@ -18,7 +18,7 @@ MAX_TOP_N = 200
 
 
 def vocabulary(
-    data: Dataset, history_length: int, repeat_after: int | None = None
+    data: Dataset, history_length: int, repeat_after: int | None = None, *, trends: bool = False
 ) -> dict[str, Any]:
     """Return the content of vocabulary.json."""
     items = data.items
@@ -30,6 +30,8 @@ def vocabulary(
             column["further"] = further[column["name"]]
     if repeat_after is not None:
         words["repeatAfterSeconds"] = repeat_after
+    if trends:
+        words["trends"] = True
     return words
 
 

@@ -43,6 +43,8 @@ class TrainingConfig(TrainingSettings):
 
     hyperparameters: Hyperparameters = Hyperparameters()
     fault_injection: FaultInjection | None = None
+    #: Requests tell what is popular now (`events.trending` of the resource).
+    trends: bool = False
 
     @property
     def fault(self) -> Fault | None:

@@ -36,6 +36,7 @@ from recommender_training.models import item_weights, ivf_index
 from recommender_training.models.item_weights import Weights
 from recommender_training.models.next_items import NextItems
 from recommender_training.models.repeats import Repeats
+from recommender_training.models.trends import Trends
 
 #: Scores of items that are held at once.
 _BLOCK = 4_000_000
@@ -80,7 +81,16 @@ class FirstStage:
             order = sources.order
             found["next"] = self.next_items.after_one(newest) * np.float32(order.next)
             found["pair"] = self.next_items.after_two(newest, before) * np.float32(order.pair)
+        if sources.order.trend > 0:
+            found["trend"] = self._trending(requests) * np.float32(sources.order.trend)
         return found
+
+    def _trending(self, requests: Sequence[Request]) -> Floats:
+        """[R, I] what items get for their events of late."""
+        times = np.array([each.time for each in requests], dtype=np.int64)
+        counts = torch.from_numpy(Trends.of(self.known.data).counts(times))
+        shares = torch.from_numpy(item_weights.shares(self.known.state.counts))
+        return graph.trend_scores(counts, shares).numpy()
 
     def _newest(self, requests: Sequence[Request]) -> tuple[Ints, Ints]:
         """[R] item of the newest event of each session, and [R] of the one before; -1 for none."""
@@ -134,6 +144,8 @@ class FirstStage:
             newest, before = self._newest(requests)
             found = found | (self.next_items.after_one(newest) > 0)
             found = found | (self.next_items.after_two(newest, before) > 0)
+        if self.sources.order.trend > 0:
+            found = found | (self._trending(requests) > 0)
         return found if self.weights is None else found | self._near(requests)
 
     def reached_within(self, request: Request, slack: float) -> tuple[Bools, Bools]:

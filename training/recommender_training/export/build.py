@@ -83,6 +83,7 @@ def shared_state(
         **_retrieval(known.retrieval, known.sources.order.items),
         **_repeats(known),
         **_next_items(known),
+        **_trends(known),
         **towers.tower_state(known.sources, len(standing)),
         **item_pages.ivf_state(known.sources, standing, counts),
         **new_items.new_item_state(known.sources, data, counts),
@@ -164,6 +165,17 @@ def _next_items(known: ExportInputs) -> dict[str, Tensor]:
         "next_places": torch.from_numpy(np.r_[one.indices, two.indices].astype(np.int32) + 1),
         "next_weights": torch.from_numpy(np.r_[one.data, two.data].astype(np.float32)),
         "next_pairs": torch.from_numpy(np.r_[-1, found.pairs].astype(np.int64)),
+    }
+
+
+def _trends(known: ExportInputs) -> dict[str, Tensor]:
+    """What events of late count; empty where they do not."""
+    order = known.sources.order
+    if not order.trend > 0:
+        return {"trend_weight": torch.zeros(0), "trend_sharpness": torch.zeros(0)}
+    return {
+        "trend_weight": torch.tensor([order.trend]),
+        "trend_sharpness": torch.tensor([order.sharpness]),
     }
 
 

@@ -32,15 +32,18 @@ class LogisticServing(Serving):
         session_values: Tensor,
         timestamp: Tensor,
         top_n: Tensor,
+        trend_items: Tensor | None = None,
+        trend_counts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
         _, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         seen = self.withheld(seen, session_timestamps, timestamp)
+        trends = self.trends_of(trend_items, trend_counts, session_items)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         weights = summed(self.cross, side)
         if self.candidates == 0:
-            order = self.first_stage(session, seen, side, timestamp)
+            order = self.first_stage(session, seen, side, timestamp, trends)
             crossed = torch.matmul(weights, self.crossed_tags.t())
             logit = self.logits(
                 side,
@@ -51,8 +54,8 @@ class LogisticServing(Serving):
                 self.tag_shares,
                 self.item[1:] + crossed,
             )
-            return self.every_item(logit, order, top_n)
-        rows, first = self.shortlisted(session, seen, side, timestamp)
+            return self.every_item(logit, order, top_n, trends)
+        rows, first = self.shortlisted(session, seen, side, timestamp, trends)
         crossed = torch.matmul(self.crossed_tags[rows], weights.unsqueeze(2)).squeeze(2)
         logit = self.logits(
             side,
@@ -63,7 +66,7 @@ class LogisticServing(Serving):
             self.tag_shares[rows],
             self.item[rows + 1] + crossed,
         )
-        return self.of_candidates(logit, rows, first, top_n)
+        return self.of_candidates(logit, rows, first, top_n, trends)
 
     @torch.jit.export
     def judge(

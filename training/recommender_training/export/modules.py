@@ -25,7 +25,7 @@ from torch.nn.functional import pad
 from recommender_training.export.item_pages import SEEN
 from recommender_training.export.new_items import NewItemServing, joined
 from recommender_training.export.request import (
-    choose,
+    best_of,
     followers,
     last,
     nearby,
@@ -45,6 +45,7 @@ from recommender_training.features.graph import (
     repeat_states,
     side_buckets,
     tag_profile,
+    trend_scores,
 )
 from recommender_training.features.item_content import ItemTags
 
@@ -90,6 +91,8 @@ class Serving(NewItemServing):
     next_places: Tensor
     next_weights: Tensor
     next_pairs: Tensor
+    trend_weight: Tensor
+    trend_sharpness: Tensor
     bonus: Tensor
 
     tag_ends: list[int]
@@ -112,6 +115,7 @@ class Serving(NewItemServing):
         self.by_next = state["next_places"].numel() > 0
         starts = state["next_starts"]
         self.most_next = int((starts[1:] - starts[:-1]).max()) if self.by_next else 0
+        self.by_trends = state["trend_weight"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
         self.pages_read = int(state["page_read"])
         self.new_kept = int(state["new_count"])
@@ -220,17 +224,44 @@ class Serving(NewItemServing):
             return seen
         return seen.masked_fill(timestamp - times >= self.repeat_seconds, -1)
 
+    def trends_of(
+        self, items: Tensor | None, counts: Tensor | None, session_items: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of items [B, T] with decayed counts [B, T] of late: [B, T] their places (0 for those
+        that are unknown) and [B, T] what each one gets, and [B, T] their ids and [B, T] the log
+        of the counts of those that are unknown, relative to all known ones (`best_of`); -inf for
+        the others, and for those of the session.
+        """
+        if not self.by_trends or items is None or counts is None:
+            none = torch.zeros_like(session_items[:, :0])
+            empty = none.to(torch.float32)
+            return none, empty, none, empty
+        rows = locate(self.item_ids, items)
+        known = rows >= 0
+        at = rows.clamp(min=0)
+        whole = (self.total[at] + self.item_count).to(torch.float32)
+        events = self.events[at].to(torch.float32) * known.to(torch.float32)
+        added = trend_scores(counts, (events + 1.0) / whole) * self.trend_weight
+        again = torch.eq(items.unsqueeze(2), session_items.unsqueeze(1)).any(2)
+        others = (counts * known.to(torch.float32)).sum(1, keepdim=True) + 1.0
+        odds = torch.log(counts / others).masked_fill(known | again, float("-inf"))
+        return rows + 1, added, items, odds
+
     def named_items(
-        self, session: tuple[Tensor, Tensor, Tensor, Tensor], timestamp: Tensor
+        self,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        timestamp: Tensor,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """[B, N] places of the items that the newest events name (0 for none), and [B, N] what
-        each one gets for it: those that may come again, and those that came next before.
+        """[B, N] places of the items that the request names (0 for none), and [B, N] what each one
+        gets for it: those that may come again, that came next before, and that are trending.
         """
         own, of_own = self.own_items(session, timestamp)
+        places, added = torch.cat([own, trends[0]], 1), torch.cat([of_own, trends[1]], 1)
         if not self.by_next:
-            return own, of_own
+            return places, added
         one, of_one, two, of_two = self.next_items(session)
-        return torch.cat([own, one, two], 1), torch.cat([of_own, of_one, of_two], 1)
+        return torch.cat([places, one, two], 1), torch.cat([added, of_one, of_two], 1)
 
     def next_items(
         self, session: tuple[Tensor, Tensor, Tensor, Tensor]
@@ -267,12 +298,13 @@ class Serving(NewItemServing):
         seen: Tensor,
         side: tuple[Tensor, Tensor, Tensor],
         timestamp: Tensor,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> Tensor:
         """[B, P] order of every item before the response; -inf for those `seen` [B, L].
 
-        `side` is what `read_user` reads.
+        `side` is what `read_user` reads, and `trends` what `trends_of` does.
         """
-        named = self.named_items(session, timestamp)
+        named = self.named_items(session, timestamp, trends)
         return self.ordered(self.asked(session, side, timestamp), session, seen, named)
 
     def asked(
@@ -304,14 +336,22 @@ class Serving(NewItemServing):
             order = order + pad(
                 self.retrieved(session), (1, order.size(1) - self.item_count - 1), value=0.0
             )
-        if self.by_repeats or self.by_next:
+        if self.by_repeats or self.by_next or self.by_trends:
             order = order.scatter_add(1, named[0], named[1])
         return order.scatter(1, seen + 1, float("-inf"))
 
-    def every_item(self, logit: Tensor, order: Tensor, top_n: Tensor) -> tuple[Tensor, Tensor]:
+    def every_item(
+        self,
+        logit: Tensor,
+        order: Tensor,
+        top_n: Tensor,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor]:
         """Ids and probabilities of the best items, by logit [B, I] and first stage [B, P]."""
-        best = choose(logit, order[:, 1 : self.item_count + 1], top_n)
-        return self.item_ids[best], torch.gather(torch.sigmoid(logit), 1, best)
+        ids = self.item_ids.expand(logit.size(0), -1)
+        unknown = (trends[2], trends[3])
+        order = order[:, 1 : self.item_count + 1]
+        return best_of(ids, logit, order, top_n, unknown, self.trend_sharpness)
 
     def scanned_exactly(
         self,
@@ -356,10 +396,11 @@ class Serving(NewItemServing):
         seen: Tensor,
         side: tuple[Tensor, Tensor, Tensor],
         timestamp: Tensor,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """[B, C] rows of the candidates, and [B, C] what they are ordered by (`first_stage`)."""
         request = self.asked(session, side, timestamp)
-        named = self.named_items(session, timestamp)
+        named = self.named_items(session, timestamp, trends)
         if self.pages_read > 0:
             places, value = self.paged(request, session, seen, named)
         else:
@@ -367,9 +408,13 @@ class Serving(NewItemServing):
         return (places - 1).clamp(min=0, max=self.item_count - 1), value
 
     def of_candidates(
-        self, logit: Tensor, rows: Tensor, order: Tensor, top_n: Tensor
+        self,
+        logit: Tensor,
+        rows: Tensor,
+        order: Tensor,
+        top_n: Tensor,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Ids and probabilities of the best candidates, whose `rows` and `order` are [B, C]."""
-        best = choose(logit, order, top_n)
-        ids = self.item_ids[torch.gather(rows, 1, best)]
-        return ids, torch.gather(torch.sigmoid(logit), 1, best)
+        unknown = (trends[2], trends[3])
+        return best_of(self.item_ids[rows], logit, order, top_n, unknown, self.trend_sharpness)

@@ -21,6 +21,7 @@ from recommender_training.features import item_groups
 from recommender_training.features.assembly import Inputs
 from recommender_training.fitted.new_items import KeptWithin
 from recommender_training.mitigation.exposure import Bonus
+from recommender_training.models.trends import Trends
 from recommender_training.statistics import calibration
 
 
@@ -210,7 +211,7 @@ def _apart(
     added = lists.added(known)
     for request in requests:
         tensors = _request(known, request)
-        ids, scores = _answer(module, tensors)
+        ids, scores = _answer(module, tensors, _trends(known, request))
         served = np.searchsorted(known.data.items.ids, ids)
         order = first.scores([request])[0].astype(np.float64)
         if added is not None:
@@ -283,11 +284,21 @@ def _features(data: Dataset, request: ranking_metrics.Request) -> Tensor:
     return torch.from_numpy(values if len(values) else np.full(1, np.nan, dtype=np.float32))[None]
 
 
+def _trends(known: ExportInputs, request: ranking_metrics.Request) -> tuple[Tensor, ...]:
+    """[1, T] items and counts of late, where the graph reads them."""
+    if not known.sources.order.trend > 0:
+        return ()
+    counts = Trends.of(known.data).counts(np.array([request.time]))[0]
+    some = np.flatnonzero(counts)
+    ids = torch.from_numpy(known.data.items.ids[some][None])
+    return ids, torch.from_numpy(counts[some][None])
+
+
 def _answer(
-    module: nn.Module, tensors: tuple[Tensor, ...]
+    module: nn.Module, tensors: tuple[Tensor, ...], trends: tuple[Tensor, ...]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     with torchscript.as_served():
-        ids, scores = module(*tensors, torch.tensor([[_TOP_N]]))
+        ids, scores = module(*tensors, torch.tensor([[_TOP_N]]), *trends)
     return ids[0].numpy(), scores[0].numpy()
 
 

@@ -89,15 +89,18 @@ class RankerServing(OverlapServing):
         session_values: Tensor,
         timestamp: Tensor,
         top_n: Tensor,
+        trend_items: Tensor | None = None,
+        trend_counts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
         user, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         seen = self.withheld(seen, session_timestamps, timestamp)
+        trends = self.trends_of(trend_items, trend_counts, session_items)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         vector = self.user_vector(user, side)
         if self.candidates == 0:
-            order = self.first_stage(session, seen, side, timestamp)
+            order = self.first_stage(session, seen, side, timestamp, trends)
             logit = self.logits(
                 vector,
                 session,
@@ -112,8 +115,8 @@ class RankerServing(OverlapServing):
                     side, self.tags, self.tag_shares, torch.arange(1, self.item_count + 1)
                 ),
             )
-            return self.every_item(logit, order, top_n)
-        rows, first = self.shortlisted(session, seen, side, timestamp)
+            return self.every_item(logit, order, top_n, trends)
+        rows, first = self.shortlisted(session, seen, side, timestamp, trends)
         tags, shares = self.tags[rows], self.tag_shares[rows]
         logit = self.logits(
             vector,
@@ -127,7 +130,7 @@ class RankerServing(OverlapServing):
             self.queries[rows + 1],
             self.matched(side, tags, shares, rows + 1),
         )
-        return self.of_candidates(logit, rows, first, top_n)
+        return self.of_candidates(logit, rows, first, top_n, trends)
 
     @torch.jit.export
     def judge(

@@ -48,6 +48,7 @@ class CalibrationChange:
 _FIRST_STAGE = (
     "standing", "bonus", "neighbour_weights", "tower_out", "tower_down", "tower_down_bias",
     "page_standing", "page_level", "new_level", "repeat_table", "next_weights",
+    "trend_weight",
     "popularity", "tower_offset",
 )  # fmt: skip
 #: Requests that both graphs answer, of sessions up to this long, and items of an answer.
@@ -77,6 +78,8 @@ def recalibrate_graph(graph: nn.Module, by: CalibrationChange) -> None:
     with torch.no_grad():
         buffers["offset"].mul_(by.slope).add_(by.shift)
         buffers["temperature"].div_(by.slope)
+        if "trend_sharpness" in buffers:
+            buffers["trend_sharpness"].div_(by.slope)
         for each in _first_stage(buffers):
             each.mul_(by.slope)
 

@@ -102,6 +102,32 @@ def shortlist(order: Tensor, count: int, scan: int = SCAN) -> tuple[Tensor, Tens
     return torch.div(at, wanted, rounding_mode="floor") * blocks + block, value
 
 
+def best_of(
+    ids: Tensor,
+    logit: Tensor,
+    order: Tensor,
+    top_n: Tensor,
+    unknown: tuple[Tensor, Tensor],
+    sharpness: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Ids and probabilities of the best of the items `ids` [B, C] and of `unknown` ones: their ids
+    [B, T], and the log of what they had of late, relative to all known items [B, T].
+
+    `sharpness` times the sum of logit and order is the log of an item's chance, but for a
+    constant. So what is unknown and trending gets its share of the chances of all, and with it a
+    place among them. Its probability is the one that the best known items have on average.
+    """
+    if unknown[0].size(1) > 0:
+        chance = (sharpness * (logit + order)).masked_fill(torch.eq(order, float("-inf")), -1e9)
+        usual = (torch.softmax(chance, 1) * logit).sum(1, keepdim=True)
+        whole = torch.logsumexp(chance, 1, True)
+        ids = torch.cat([ids, unknown[0]], 1)
+        logit = torch.cat([logit, usual.expand_as(unknown[1])], 1)
+        order = torch.cat([order, (whole + unknown[1]) / sharpness - usual], 1)
+    best = choose(logit, order, top_n)
+    return torch.gather(ids, 1, best), torch.gather(torch.sigmoid(logit), 1, best)
+
+
 def choose(logit: Tensor, order: Tensor, top_n: Tensor) -> Tensor:
     """[B, N] columns of the best by the sum of both [B, C], without those of order -inf.
 

@@ -250,6 +250,17 @@ def repeat_scores(states: Tensor, newest: Tensor, table: Tensor) -> Tensor:
     return table[states] * newest.to(torch.float32)
 
 
+def trend_scores(counts: Tensor, shares: Tensor) -> Tensor:
+    """[B, T] what decayed counts [B, T] of late add to the log of the shares [B, T] in the data.
+
+    By a count c, an item with the share q gets log(1 + c / (n q)), with n for the number of items
+    of late: the sum of the counts up to 1 of each. It is the smoothing of Witten and Bell
+    (`models.next_items`): with the log share it adds up to the log of the share of late.
+    """
+    seen = counts.clamp(max=1.0).sum(1, keepdim=True).clamp(min=1.0)
+    return torch.log1p(counts / (seen * shares))
+
+
 def newest_two(rows: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """[B] row of the newest event of each session [B, L], and [B] of the one before it; -1 for
     none, or for an unknown item.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from recommender_training.config.lists import ListPlan
@@ -14,8 +14,8 @@ ITEMS, LIFT, POPULARITY, POPULARITY_ALONE, REPEATS = 20.0, 4.0, 1.0, 4.0, 1.0
 #: candidates. The response is then the chance of a click if an item is shown, which is what a list
 #: wants; what users did together tells what earlier models showed (ADR 0064).
 SHOWN_ITEMS = 0.01
-#: Sources that count only where lists gain by them.
-TRANSITIONS = ("next", "pair")
+#: Sources that count only where lists gain by them; those of a group are tried together.
+TRENDS, TRANSITIONS = ("trend",), ("next", "pair")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class OrderWeights:
     #: What came after the newest event, and after the newest two (`models.next_items`).
     next: float = 0.0
     pair: float = 0.0
+    #: How much more popular an item is of late than in the data (`models.trends`).
+    trend: float = 0.0
+    #: Times the sum of the sources it is the log of an item's chance, but for a constant.
+    sharpness: float = 1.0
     #: The largest weight relative to its start: tolerances grow with it.
     size: float = 1.0
 
@@ -48,20 +52,21 @@ class OrderWeights:
         """All of them, multiplied."""
         return self.times(dict.fromkeys(self.facts, by))
 
-    @property
-    def with_transitions(self) -> OrderWeights:
-        """The same, for a fit that may have all sources."""
-        return replace(self, **dict.fromkeys(TRANSITIONS, 1.0))
+    def with_sources(self, *groups: Sequence[str]) -> OrderWeights:
+        """The same, for a fit that may have these sources, too."""
+        return replace(self, **{name: 1.0 for group in groups for name in group})
 
     def times(self, factors: Mapping[str, float]) -> OrderWeights:
         """Each multiplied by its factor; 1 where it has none."""
         found = {name: value * factors.get(name, 1.0) for name, value in self.facts.items()}
-        return OrderWeights(**found, size=self.size * max(factors.values(), default=1.0))
+        size = self.size * max(factors.values(), default=1.0)
+        return replace(self, **found, size=size)
 
     @property
     def facts(self) -> dict[str, float]:
         """By name, for a report."""
-        return {name: value for name, value in asdict(self).items() if name != "size"}
+        own = ("sharpness", "size")
+        return {name: value for name, value in asdict(self).items() if name not in own}
 
     @classmethod
     def read(cls, report: Mapping[str, float]) -> OrderWeights:

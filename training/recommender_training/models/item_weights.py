@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender_contract.resource.hyperparameters import ItemWeights
-from recommender_training.common.arrays import Bools, Floats
+from recommender_training.common.arrays import Bools, Doubles, Floats
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features.event_history import ItemCounts
 from recommender_training.models import neighbours
@@ -55,5 +55,13 @@ def transition_weights(events: Events, count: int) -> Floats:
 
 def popularity_prior(counts: ItemCounts) -> Floats:
     """[I] log popularity, relative to the mean item."""
-    mean = (counts.total + counts.events.size) / counts.events.size
-    return np.asarray(np.log((counts.events + 1.0) / mean), dtype=np.float32)
+    return np.asarray(np.log(_shares(counts) * counts.events.size), dtype=np.float32)
+
+
+def shares(counts: ItemCounts) -> Floats:
+    """[I] share of each item in all events, as if each had one more."""
+    return np.asarray(_shares(counts), dtype=np.float32)
+
+
+def _shares(counts: ItemCounts) -> Doubles:
+    return np.asarray((counts.events + 1.0) / (counts.total + counts.events.size))

@@ -5,7 +5,7 @@ Chosen on requests of the validation window, with models that have not seen it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from recommender_training.evaluation.predictions import Window
 from recommender_training.evaluation.ranking_metrics import Shortlist
 from recommender_training.features.prepared_data import PreparedData, judged_at
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.fitted.order_weights import TRANSITIONS, OrderWeights
+from recommender_training.fitted.order_weights import TRANSITIONS, TRENDS, OrderWeights
 from recommender_training.models import repeats
 from recommender_training.statistics import list_order
 from recommender_training.statistics.list_order import FittedOrder, ListSources
@@ -67,21 +67,23 @@ def order_in(report: Mapping[str, Any]) -> tuple[OrderWeights | None, int | None
 
 def _chosen(bundle: Bundle, prepared: PreparedData, config: TrainingConfig) -> _Chosen:
     start, wanted, after = bundle.sources.order, config.repeats, config.repeat_after
+    optional = (TRENDS, TRANSITIONS) if config.trends else (TRANSITIONS,)
     label = prepared.data.label
     if label is not None and label.of_shown_items:
         return _unfitted(start, after, wanted, "ShownItems")
     window = predictions.window(prepared, prepared.split.validation, bundle.sources)
-    window = window.ordered_by(start.with_transitions, None)
+    wide = start.with_sources(*optional)
+    window = window.ordered_by(wide, None)
     if wanted is Repeats.NEVER or not _any_repeat(prepared):
         reason = "Declared" if wanted is not Repeats.AUTO else "NoRepeats"
-        found = fitted(bundle, prepared, window, config.seed)
+        found = fitted(bundle, prepared, window, config.seed, optional)
         return _of(start, found, None if wanted is Repeats.AUTO else after, reason)
-    again = window.ordered_by(start.with_transitions, after or 0)
+    again = window.ordered_by(wide, after or 0)
     lists, own = sources_of(bundle, prepared, again)
-    allowed = list_order.fit_order(lists, config.seed, TRANSITIONS)
+    allowed = list_order.fit_order(lists, config.seed, optional)
     if wanted is not Repeats.AUTO:
         return _of(start, allowed, after, "Declared")
-    never = list_order.fit_order(lists.without("repeats", own), config.seed, TRANSITIONS)
+    never = list_order.fit_order(lists.without("repeats", own), config.seed, optional)
     gain = list_order.paired(allowed.held.ndcg, never.held.ndcg)
     facts = {"ndcgAt10Gain": _rounded(gain)}
     if allowed.requests < list_order.LEAST_REQUESTS:
@@ -96,9 +98,15 @@ def _any_repeat(prepared: PreparedData) -> bool:
     return repeats.share_of_repeats(prepared.data, rows, length) > 0
 
 
-def fitted(bundle: Bundle, prepared: PreparedData, window: Window, seed: int) -> FittedOrder:
+def fitted(
+    bundle: Bundle,
+    prepared: PreparedData,
+    window: Window,
+    seed: int,
+    optional: Sequence[Collection[str]],
+) -> FittedOrder:
     """The order of lists as the sources of the window are."""
-    return list_order.fit_order(sources_of(bundle, prepared, window)[0], seed, TRANSITIONS)
+    return list_order.fit_order(sources_of(bundle, prepared, window)[0], seed, optional)
 
 
 def sources_of(
@@ -193,7 +201,9 @@ def _of(
     reason: str,
     facts: Mapping[str, object] | None = None,
 ) -> _Chosen:
-    order = start.with_transitions.times(dict.fromkeys(TRANSITIONS, 0.0) | found.factors)
+    every = start.with_sources(TRENDS, TRANSITIONS)
+    order = every.times(dict.fromkeys((*TRENDS, *TRANSITIONS), 0.0) | found.factors)
+    order = replace(order, sharpness=found.sharpness)
     told: dict[str, object] = {
         "weights": {name: round(weight, 4) for name, weight in order.facts.items()},
         "chosenBy": found.chosen_by,

@@ -25,6 +25,7 @@ from recommender_training.data_checks import sample
 from recommender_training.export import tensors
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import variants
@@ -37,11 +38,16 @@ def write_lineage(
     side: load_data.Side,
     prepared: PreparedData,
     config: TrainingConfig,
-    repeat_after: int | None = None,
+    sources: RetrievalModels,
 ) -> None:
     """Write vocabulary.json and reference.json."""
     say("reference: one request of each session")
-    words = vocabulary.vocabulary(prepared.data, prepared.history_length, repeat_after)
+    words = vocabulary.vocabulary(
+        prepared.data,
+        prepared.history_length,
+        sources.repeat_after,
+        trends=sources.order.trend > 0,
+    )
     events = sample.of_users(prepared.data)
     known = pl.col("user_id").is_in(events["user_id"].unique().implode())
     requests = list(

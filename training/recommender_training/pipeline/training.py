@@ -272,8 +272,8 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
             partial, fitted.bundle, prepared, config, fitted.known, variant
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-        after = fitted.bundle.sources.repeat_after
-        lineage.write_lineage(partial, served, ready.side, prepared, config, after)
+        sources = fitted.bundle.sources
+        lineage.write_lineage(partial, served, ready.side, prepared, config, sources)
         lineage.write_ids(partial, ready.ids)
         warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
         write_bytes(partial / REPORT, canonical_json(report))

@@ -7,7 +7,7 @@ shapes: S sources, R requests, C candidates.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -150,22 +150,31 @@ class FittedOrder:
     gain: tuple[float, float] | None = None
     #: Mean NDCG by each source alone.
     alone: dict[str, float] | None = None
+    #: Makes the order a log of chances (`least_loss`).
+    sharpness: float = 1.0
 
 
-def fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) -> FittedOrder:
+def fit_order(
+    lists: ListSources, seed: int, optional: Sequence[Collection[str]] = ()
+) -> FittedOrder:
     """The starting weights, fitted ones if these are better, or one source alone.
 
     A fit is judged on users that it did not see, in five folds (`HeldOut.better_than`). A blend
-    that has a lower NDCG than one of its sources by itself gives way to it. `optional` sources
-    have the factor 0 unless the order with them is better than the one without.
+    that has a lower NDCG than one of its sources by itself gives way to it. The sources of each
+    `optional` group have the factor 0 unless the order with them is better than the one without,
+    one group after another.
     """
-    left_out = [name for name in lists.names if name in optional]
-    fewer = _fit_order(lists.of([name for name in lists.names if name not in optional]), seed)
-    fewer = replace(fewer, factors=fewer.factors | dict.fromkeys(left_out, 0.0))
-    if not left_out or not fewer.held.usable:
-        return fewer
-    more = _fit_order(lists, seed, left_out)
-    return more if more.held.better_than(fewer.held) else fewer
+    tried = [name for name in lists.names if any(name in group for group in optional)]
+    kept = [name for name in lists.names if name not in tried]
+    best = _fit_order(lists.of(kept), seed)
+    for group in optional if best.held.usable else ():
+        wider = [*kept, *(name for name in lists.names if name in group)]
+        if len(wider) == len(kept):
+            continue
+        more = _fit_order(lists.of(wider), seed, tried)
+        if more.held.better_than(best.held):
+            best, kept = more, wider
+    return replace(best, factors=dict.fromkeys(tried, 0.0) | best.factors)
 
 
 def _fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) -> FittedOrder:
@@ -190,7 +199,8 @@ def _fit_order(lists: ListSources, seed: int, optional: Collection[str] = ()) ->
         chosen, by = _alone(lists, best), "BestSource"
         reached = _held_out(lists.blended(chosen), fold)
     alone = dict(zip(lists.names, means, strict=True))
-    return FittedOrder(_named(lists, chosen), by, usable, reached, gain, alone)
+    sharpness = float(least_loss(lists.blended(chosen))[0])
+    return FittedOrder(_named(lists, chosen), by, usable, reached, gain, alone, sharpness)
 
 
 def _held_out(lists: ListSources, fold: Ints) -> HeldOut:

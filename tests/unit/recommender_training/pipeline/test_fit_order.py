@@ -14,7 +14,7 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import predictions
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
-from recommender_training.fitted.order_weights import OrderWeights
+from recommender_training.fitted.order_weights import TRANSITIONS, TRENDS, OrderWeights
 from recommender_training.pipeline import fit_order
 from recommender_training.statistics import list_order
 from recommender_training.statistics.list_order import FittedOrder, ListSources
@@ -142,11 +142,12 @@ def test_labels_of_shown_items_keep_the_order_of_the_response(
 
 
 def test_the_sources_add_up_to_the_order_of_lists(bundle: Bundle, prepared: PreparedData) -> None:
-    order = bundle.sources.order.with_transitions
+    order = bundle.sources.order.with_sources(TRENDS, TRANSITIONS)
     sources = replace(bundle.sources, repeat_after=0, order=order)
     window = predictions.window(prepared, prepared.split.validation, sources)
     found, own = fit_order.sources_of(bundle, prepared, window)
-    assert found.names == ("response", "popularity", "items", "lift", "repeats", "next", "pair")
+    sources = ("popularity", "items", "lift", "repeats", "next", "pair", "trend")
+    assert found.names == ("response", *sources)
     assert len(own) == len(window.task.requests)
     ordered = window.plain.order
     total = found.values[1:].sum(0)

@@ -137,7 +137,7 @@ def test_a_difference_of_nothing_is_no_gain() -> None:
 
 def test_a_gain_is_seen_with_fewer_requests_than_ndcg_needs() -> None:
     lists = lists_by(np.array([1.0, 1.0, 0.6]), 3, 80)
-    found = list_order.fit_order(lists, 1, ["source2"])
+    found = list_order.fit_order(lists, 1, [["source2"]])
     without = list_order.fit_order(lists.of(["source0", "source1"]), 1)
     assert found.factors["source2"] > 0
     assert not list_order.beyond_chance(list_order.paired(found.held.ndcg, without.held.ndcg))
@@ -153,7 +153,7 @@ def test_a_lower_loss_with_worse_lists_is_not_better() -> None:
 @pytest.mark.parametrize(("weight", "kept"), [(3.0, True), (0.0, False)])
 def test_an_optional_source_counts_only_where_lists_gain_by_it(weight: float, kept: bool) -> None:
     lists = lists_by(np.array([1.0, 1.0, weight]), 13, 300)
-    found = list_order.fit_order(lists, 1, ["source2"])
+    found = list_order.fit_order(lists, 1, [["source2"]])
     without = list_order.fit_order(lists.of(["source0", "source1"]), 1)
     assert (found.factors["source2"] > 1) == kept
     if kept:
@@ -167,18 +167,18 @@ def test_an_optional_source_counts_only_where_lists_gain_by_it(weight: float, ke
 
 
 def test_an_optional_source_of_noise_is_left_out_of_fitted_weights() -> None:
-    found = list_order.fit_order(lists_by(np.array([0.5, 2.0, 2.0, 0.0]), 5, 400), 1, ["source3"])
+    found = list_order.fit_order(lists_by(np.array([0.5, 2.0, 2.0, 0.0]), 5, 400), 1, [["source3"]])
     assert found.chosen_by == "Validation"
     assert found.factors["source3"] == 0
 
 
 def test_few_requests_choose_no_optional_source() -> None:
     lists = lists_by(np.array([0.0, 1.0, 6.0]), 8, list_order.LEAST_REQUESTS - 1)
-    found = list_order.fit_order(lists, 1, ["source2"])
+    found = list_order.fit_order(lists, 1, [["source2"]])
     assert found.factors == {"source1": 1.0, "source2": 0.0}
 
 
 def test_a_source_that_is_optional_and_absent_changes_nothing() -> None:
     lists = lists_by(np.array([0.3, 3.0]), 10)
-    one, other = (list_order.fit_order(lists, 4, names) for names in ((), ("absent",)))
+    one, other = (list_order.fit_order(lists, 4, names) for names in ((), [["absent"]]))
     assert one.factors == other.factors
