@@ -49,7 +49,7 @@ from recommender_training.evaluation import ranking_metrics
 from recommender_training.export import build, parity
 from recommender_training.export.build import ExportInputs
 from recommender_training.export.ranker import RankerServing
-from recommender_training.export.request import read_session
+from recommender_training.export.request import no_trends, read_session
 from recommender_training.features import assembly
 from recommender_training.features.catalogue_state import CatalogueState
 from recommender_training.fitted import new_items
@@ -242,7 +242,8 @@ def candidates_of(graph: RankerServing, tensors: tuple[torch.Tensor, ...]) -> In
     user, features, items, times, values, now = tensors
     _, side = graph.read_user(user, features, now)
     seen, _ = read_session(graph.item_ids, items, times, now)
-    rows, _ = graph.shortlisted(graph.last_events(items, times, values, now), seen, side, now)
+    session, none = graph.last_events(items, times, values, now), no_trends(items)
+    rows, _ = graph.shortlisted(session, seen, side, now, none)
     return np.asarray(rows[0].numpy(), dtype=np.int64)
 
 

@@ -45,9 +45,10 @@ class EventsSpec(ApiModel):
         "nobody is kept from the model. None if absent.",
     )
     trending: bool = Field(
-        default=False,
-        description="Mix what is popular now, by the collector's store, into the popularity lists "
-        "that answer if the models do not.",
+        default=True,
+        description="Requests know what is popular now, by the collector's store: versions that "
+        "were trained with it order lists by it where lists gain, and the popularity lists that "
+        "answer if the models do not are mixed with it.",
     )
     hide: tuple[Hide, ...] | None = Field(
         default=None,

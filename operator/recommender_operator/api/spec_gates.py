@@ -136,17 +136,22 @@ class OnFailure(enum.StrEnum):
 class EvaluationSpec(ApiModel):
     gates: tuple[Gate, ...] = Field(
         default=(
-            Gate(metric=GateMetric.AUC, min=0.6),
             Gate(
                 metric=GateMetric.NDCG_AT_10_MINUS_BEST_PEER,
                 min=0,
                 judge_by=JudgeBy.BEYOND_CHANCE,
             ),
+            Gate(
+                metric=GateMetric.LOG_LOSS_MINUS_BASELINE,
+                max=0,
+                judge_by=JudgeBy.BEYOND_CHANCE,
+            ),
         ),
         min_length=1,
         max_length=20,
-        description="Gates that a version must pass before it is published; if absent, an auc of "
-        "at least 0.6, and lists that are not worse than the best simple recommender.",
+        description="Gates that a version must pass before it is published; if absent, its "
+        "lists must not lose to the best simple recommender beyond chance, nor its log loss to "
+        "the logistic regression.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.REJECT,

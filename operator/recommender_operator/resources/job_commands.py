@@ -21,8 +21,12 @@ def command(
     inputs: Mapping[str, str],
     attempt: int,
     fault: str = "",
+    *,
+    trends: bool = False,
 ) -> list[str]:
-    """Return the command of the container; a training exports a model with the `fault`, if any.
+    """Return the command of the container.
+
+    A training exports a model with the `fault`, if any, which may read `trends`.
 
     Raises:
         KeyError: a required input is missing.
@@ -41,7 +45,7 @@ def command(
         return [*head, *_check(model.name, version, inputs.get("against", "")), *report]
     if kind is JobKind.TRAIN:
         checkpoints = f"/store/{names.checkpoints_path(model.name, version.name)}"
-        trained = _train(model.name, version, inputs, attempt, fault)
+        trained = _train(model.name, version, inputs, attempt, fault, trends=trends)
         return [*head, *trained, *report, "--checkpoints", checkpoints]
     if kind is JobKind.RECALIBRATE:
         return [*head, *_recalibrate(model.name, version, inputs, attempt), *report]
@@ -148,13 +152,21 @@ def _mapping(source: DataSource) -> list[str]:
 
 
 def _train(
-    model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int, fault: str
+    model: str,
+    version: VersionObject,
+    inputs: Mapping[str, str],
+    attempt: int,
+    fault: str,
+    *,
+    trends: bool,
 ) -> list[str]:
     settings = version.spec.training.dump()
     del settings["workers"]  # Workers read their group from the environment.
     settings.pop("podTemplate", None)
     if fault:
         settings["faultInjection"] = _parsed(fault)
+    if trends:
+        settings["trends"] = True
     config = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return [
         "--lake", f"/store/{names.lake_path(model)}",

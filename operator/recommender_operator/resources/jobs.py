@@ -19,6 +19,7 @@ from recommender_operator.resources import (
 from recommender_operator.resources.folder_preparation import PREPARE, prepare
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.transformer_env import reads_trends
 from recommender_operator.resources.volumes import of_job, prepared
 
 CONTAINER = "main"
@@ -68,7 +69,8 @@ def job(
     placed = _placed(model, kind)
     resources = _resources(training, kind)
     fault = model.annotations.get(FAULT, "") if options.fault_injection else ""
-    command = job_commands.command(model, version, kind, inputs, attempt, fault)
+    trends = reads_trends(model, options)
+    command = job_commands.command(model, version, kind, inputs, attempt, fault, trends=trends)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

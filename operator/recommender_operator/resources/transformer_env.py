@@ -81,7 +81,7 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
         given[environment.STORE_URL] = options.store_url
         if events.hide is not None:
             given[environment.HIDE] = ",".join(events.hide)
-        if events.trending:
+        if reads_trends(model, options):
             given[environment.TRENDING] = "true"
     if options.collector_url and events.impressions:
         given[environment.COLLECTOR_URL] = options.collector_url
@@ -94,6 +94,12 @@ def _collector(model: ModelObject, options: Options) -> dict[str, str]:
             given[environment.EXPLORATION] = json.dumps(events.exploration.model_dump())
         given |= holdout_users.variable(model)
     return given
+
+
+def reads_trends(model: ModelObject, options: Options) -> bool:
+    """Return whether requests know what is popular now: the collector's store counts events."""
+    stored = bool(options.store_url) and model.namespace == options.store_namespace
+    return stored and model.spec.events.trending
 
 
 def _predicts(model: ModelObject) -> bool:

@@ -38,9 +38,11 @@ class FakeRanker:
     def __init__(self, behaviour: Callable[[], Ranking]) -> None:
         self.behaviour = behaviour
         self.calls = 0
+        self.sent: Tensors = ()
 
     async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
         self.calls += 1
+        self.sent = tensors
         return self.behaviour()
 
 

@@ -14,8 +14,8 @@ from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.common.arrays import Floats
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import item_pages, new_items, overlap_serving, towers
-from recommender_training.export.logistic import LogisticServing
-from recommender_training.export.ranker import RankerServing
+from recommender_training.export.logistic import LogisticServing, TrendingLogistic
+from recommender_training.export.ranker import RankerServing, TrendingRanker
 from recommender_training.export.request import places_of
 from recommender_training.export.torchscript import own_storage
 from recommender_training.features import attributes, group_numbers, item_groups
@@ -224,7 +224,8 @@ def ranker_module(
     state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
     candidates = known.sources.plan.candidates or 0
-    return RankerServing(state, known.history_length, tags, candidates, groups).eval()
+    made = TrendingRanker if known.sources.order.trend > 0 else RankerServing
+    return made(state, known.history_length, tags, candidates, groups).eval()
 
 
 def _user_rows(model: Ranker) -> Tensor:
@@ -279,9 +280,8 @@ def logistic_module(
     }
     shared = shared_state(known, calibration, bonus)
     candidates = known.sources.plan.candidates or 0
-    return LogisticServing(
-        {**shared, **state}, known.history_length, item_tags(items), candidates
-    ).eval()
+    made = TrendingLogistic if known.sources.order.trend > 0 else LogisticServing
+    return made({**shared, **state}, known.history_length, item_tags(items), candidates).eval()
 
 
 def _folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recommender_training.common.arrays import Floats, Ints
 from recommender_training.data import feature_encoding
@@ -24,6 +24,16 @@ def comparison_requests(data: Dataset) -> Iterator[tuple[Tensor, ...]]:
     random = np.random.default_rng(0)
     for shape in _SHAPES:
         yield comparison_request(random, data, shape)
+
+
+def inputs_of(graph: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The inputs of a graph for the seven of a batch: to one that reads trends, the items of the
+    first session are trending for the last request, and so on.
+    """
+    if not getattr(graph, "by_trends", False):
+        return batch
+    items, values = batch[2].flip(0), batch[4].flip(0)
+    return (*batch, items, values.masked_fill(items < 0, 0.0))
 
 
 def request_batches(

@@ -12,6 +12,7 @@ from torch import Tensor
 from recommender_contract.resource.export import ExportSpec, Variant
 from recommender_contract.resource.hyperparameters import FeatureGroup
 from recommender_training.export import compression
+from recommender_training.export.modules import ReadsTrends
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import graph
 from recommender_training.features.item_content import ItemTags
@@ -55,6 +56,14 @@ class PrunedRanker(RankerServing):
         return total.scatter_add_(1, self.kept[at].to(torch.int64).flatten(1), weights.flatten(1))
 
 
+class TrendingInt8Ranker(ReadsTrends, Int8Ranker):
+    """The same, which reads trends."""
+
+
+class TrendingPrunedRanker(ReadsTrends, PrunedRanker):
+    """The same, which reads trends."""
+
+
 def compress(full: RankerServing, variant: Variant, settings: ExportSpec) -> RankerServing:
     """The variant of a full graph, which is left as it is."""
     state = dict(full.named_buffers())
@@ -63,9 +72,11 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSpec) -> Ran
     if variant is Variant.INT8:
         state["retrieval"], state["retrieval_scale"] = compression.to_int8(state["retrieval"])
         state["user_vectors"], state["user_scale"] = compression.to_int8(state["user_vectors"])
-        return Int8Ranker(state, full.history_length, tags, full.candidates, groups).eval()
+        int8 = TrendingInt8Ranker if full.by_trends else Int8Ranker
+        return int8(state, full.history_length, tags, full.candidates, groups).eval()
     state["kept"], state["retrieval"] = compression.keep_largest(state["retrieval"], settings.keep)
-    return PrunedRanker(state, full.history_length, tags, full.candidates, groups).eval()
+    pruned = TrendingPrunedRanker if full.by_trends else PrunedRanker
+    return pruned(state, full.history_length, tags, full.candidates, groups).eval()
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSpec) -> Tensor:

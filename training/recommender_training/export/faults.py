@@ -34,8 +34,6 @@ class Faulty(nn.Module):
         session_values: Tensor,
         timestamp: Tensor,
         top_n: Tensor,
-        trend_items: Tensor | None = None,
-        trend_counts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """As docs/contracts.md, with the fault."""
         self.before(user_id)
@@ -47,8 +45,6 @@ class Faulty(nn.Module):
             session_values,
             timestamp,
             top_n,
-            trend_items,
-            trend_counts,
         )
         return self.behind(items, scores)
 

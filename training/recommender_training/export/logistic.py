@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-from recommender_training.export.modules import Serving
+from recommender_training.export.modules import ReadsTrends, Serving
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
     item_numbers,
@@ -23,7 +23,7 @@ class LogisticServing(Serving):
     cross: Tensor
     crossed_tags: Tensor
 
-    def forward(
+    def answered(
         self,
         user_id: Tensor,
         features: Tensor,
@@ -32,14 +32,12 @@ class LogisticServing(Serving):
         session_values: Tensor,
         timestamp: Tensor,
         top_n: Tensor,
-        trend_items: Tensor | None = None,
-        trend_counts: Tensor | None = None,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Inputs and outputs: docs/contracts.md."""
+        """Ids and probabilities of the best items; `trends` as of `trends_of`."""
         _, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         seen = self.withheld(seen, session_timestamps, timestamp)
-        trends = self.trends_of(trend_items, trend_counts, session_items)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         weights = summed(self.cross, side)
         if self.candidates == 0:
@@ -129,3 +127,7 @@ class LogisticServing(Serving):
         logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
         logit = logit + torch.matmul(session_part, weight[cut:end]).unsqueeze(1)
         return self.calibrated(logit + summed(self.side.unsqueeze(1), side) + of_item)
+
+
+class TrendingLogistic(ReadsTrends, LogisticServing):
+    """The same, which reads trends."""

@@ -30,6 +30,7 @@ from recommender_training.export.request import (
     last,
     nearby,
     neighbours_of,
+    no_trends,
     read_session,
     retrieve,
     shortlist,
@@ -224,18 +225,50 @@ class Serving(NewItemServing):
             return seen
         return seen.masked_fill(timestamp - times >= self.repeat_seconds, -1)
 
+    def forward(
+        self,
+        user_id: Tensor,
+        features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        top_n: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and outputs: docs/contracts.md."""
+        return self.answered(
+            user_id,
+            features,
+            session_items,
+            session_timestamps,
+            session_values,
+            timestamp,
+            top_n,
+            no_trends(session_items),
+        )
+
+    def answered(
+        self,
+        user_id: Tensor,
+        features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        top_n: Tensor,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Ids and probabilities of the best items."""
+        raise NotImplementedError
+
     def trends_of(
-        self, items: Tensor | None, counts: Tensor | None, session_items: Tensor
+        self, items: Tensor, counts: Tensor, session_items: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of items [B, T] with decayed counts [B, T] of late: [B, T] their places (0 for those
         that are unknown) and [B, T] what each one gets, and [B, T] their ids and [B, T] the log
         of the counts of those that are unknown, relative to all known ones (`best_of`); -inf for
         the others, and for those of the session.
         """
-        if not self.by_trends or items is None or counts is None:
-            none = torch.zeros_like(session_items[:, :0])
-            empty = none.to(torch.float32)
-            return none, empty, none, empty
         rows = locate(self.item_ids, items)
         known = rows >= 0
         at = rows.clamp(min=0)
@@ -418,3 +451,31 @@ class Serving(NewItemServing):
         """Ids and probabilities of the best candidates, whose `rows` and `order` are [B, C]."""
         unknown = (trends[2], trends[3])
         return best_of(self.item_ids[rows], logit, order, top_n, unknown, self.trend_sharpness)
+
+
+class ReadsTrends(Serving):
+    """A graph with two more inputs. Triton knows no optional ones."""
+
+    def forward(  # type: ignore[override]
+        self,
+        user_id: Tensor,
+        features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        top_n: Tensor,
+        trend_items: Tensor,
+        trend_counts: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and outputs: docs/contracts.md."""
+        return self.answered(
+            user_id,
+            features,
+            session_items,
+            session_timestamps,
+            session_values,
+            timestamp,
+            top_n,
+            self.trends_of(trend_items, trend_counts, session_items),
+        )

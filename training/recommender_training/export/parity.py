@@ -16,7 +16,7 @@ from recommender_training.evaluation import ranking_metrics
 from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import torchscript
 from recommender_training.export.build import ExportInputs
-from recommender_training.export.comparison_requests import comparison_requests
+from recommender_training.export.comparison_requests import comparison_requests, inputs_of
 from recommender_training.features import item_groups
 from recommender_training.features.assembly import Inputs
 from recommender_training.fitted.new_items import KeptWithin
@@ -170,8 +170,9 @@ def largest_difference(
     """
     worst = 0.0
     for inputs in batches:
+        whole = inputs_of(one, inputs)
         with torchscript.as_served():
-            (ids, scores), (their_ids, their_scores) = one(*inputs), other(*inputs)
+            (ids, scores), (their_ids, their_scores) = one(*whole), other(*whole)
         if not torch.equal(ids, their_ids):
             raise ParityError(f"two forms of a graph answer other items to {len(ids)} requests")
         if scores.numel():

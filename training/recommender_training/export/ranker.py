@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recommender_contract.resource.hyperparameters import FeatureGroup
+from recommender_training.export.modules import ReadsTrends
 from recommender_training.export.overlap_serving import OverlapServing
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
@@ -80,7 +81,7 @@ class RankerServing(OverlapServing):
         self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
         self.reads_calendar = FeatureGroup.CALENDAR in groups
 
-    def forward(
+    def answered(
         self,
         user_id: Tensor,
         features: Tensor,
@@ -89,14 +90,12 @@ class RankerServing(OverlapServing):
         session_values: Tensor,
         timestamp: Tensor,
         top_n: Tensor,
-        trend_items: Tensor | None = None,
-        trend_counts: Tensor | None = None,
+        trends: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Inputs and outputs: docs/contracts.md."""
+        """Ids and probabilities of the best items; `trends` as of `trends_of`."""
         user, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         seen = self.withheld(seen, session_timestamps, timestamp)
-        trends = self.trends_of(trend_items, trend_counts, session_items)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         vector = self.user_vector(user, side)
         if self.candidates == 0:
@@ -301,3 +300,7 @@ class RankerServing(OverlapServing):
         linear = linear + torch.matmul(items, of_items).squeeze(2)
         network = torch.matmul(second, self.out) + self.out_bias
         return network + torch.matmul(numbers, self.wide) + linear
+
+
+class TrendingRanker(ReadsTrends, RankerServing):
+    """The same, which reads trends."""

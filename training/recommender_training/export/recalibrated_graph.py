@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from recommender_training.common.arrays import Doubles
 from recommender_training.common.errors import InputError
 from recommender_training.export import torchscript
+from recommender_training.export.comparison_requests import inputs_of
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ def check_recalibrated(
     """
     reordered = 0
     for request in _requests(before, features):
+        inputs = inputs_of(before, request)
         with torchscript.as_served():
-            (items, scores), (others, found) = before(*request), after(*request)
+            (items, scores), (others, found) = before(*inputs), after(*inputs)
         if items.shape != others.shape:
             raise _failed("lists have another length")
         reordered += int((items != others).any(1).sum())

@@ -102,6 +102,12 @@ def shortlist(order: Tensor, count: int, scan: int = SCAN) -> tuple[Tensor, Tens
     return torch.div(at, wanted, rounding_mode="floor") * blocks + block, value
 
 
+def no_trends(session_items: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a graph that reads no trends knows of them (`Serving.trends_of`): [B, 0] each."""
+    none = session_items[:, :0]
+    return none, none.to(torch.float32), none, none.to(torch.float32)
+
+
 def best_of(
     ids: Tensor,
     logit: Tensor,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recommender_contract import hash_buckets
 from recommender_contract.features import Kind
+from recommender_contract.online_store import RANKED_TRENDS
 from recommender_training.artifact.vocabulary import width
 from recommender_training.data.feature_encoding import SECONDS_A_DAY
 from recommender_training.data.local_calendar import LocalCalendar
@@ -25,7 +26,10 @@ _BATCH, _SCORES = 32, 8_000_000
 def to_tensors(
     requests: Sequence[Request], vocabulary: dict[str, Any], top_n: int | None = None
 ) -> tuple[Tensor, ...]:
-    """The seven inputs for a batch, sessions padded at the left to the longest one."""
+    """The inputs for a batch, sessions padded at the left to the longest one.
+
+    Nothing is said of trends to a graph that reads them.
+    """
     length = int(vocabulary["historyLength"])
     sessions = [request.get("session", [])[-length:] for request in requests]
     longest = max(1, *(len(session) for session in sessions))
@@ -48,7 +52,13 @@ def to_tensors(
         torch.tensor(column("value", 0.0), dtype=torch.float32),
         torch.tensor([[request["timestamp"]] for request in requests]),
         torch.tensor(wanted),
+        *(_no_trends(len(requests)) if vocabulary.get("trends") else ()),
     )
+
+
+def _no_trends(requests: int) -> tuple[Tensor, Tensor]:
+    shape = requests, RANKED_TRENDS
+    return torch.full(shape, PADDING), torch.zeros(shape)
 
 
 #: What a value of a feature is in a graph: its columns; NaN where one is unknown.

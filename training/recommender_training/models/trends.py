@@ -35,7 +35,9 @@ class Trends:
         that have most.
         """
         found = np.zeros((len(times), self.items), dtype=np.float32)
-        first = int(times.min()) - TREND_SECONDS if len(times) else 0  # older ones count next to nothing
+        first = (
+            int(times.min()) - TREND_SECONDS if len(times) else 0
+        )  # older ones count next to nothing
         counts, now, last = np.zeros(self.items), 0, int(np.searchsorted(self.time, first))
         for place in np.argsort(times, kind="stable"):
             before, now = now, int(times[place])

@@ -67,7 +67,9 @@ def order_in(report: Mapping[str, Any]) -> tuple[OrderWeights | None, int | None
 
 def _chosen(bundle: Bundle, prepared: PreparedData, config: TrainingConfig) -> _Chosen:
     start, wanted, after = bundle.sources.order, config.repeats, config.repeat_after
-    optional = (TRENDS, TRANSITIONS) if config.trends else (TRANSITIONS,)
+    # A graph with a fault that is rehearsed reads none.
+    trends = config.trends and config.fault is None
+    optional = (TRENDS, TRANSITIONS) if trends else (TRANSITIONS,)
     label = prepared.data.label
     if label is not None and label.of_shown_items:
         return _unfitted(start, after, wanted, "ShownItems")

@@ -141,7 +141,10 @@ def test_defaults_of_the_schema_are_those_of_the_models() -> None:
     }
     filled = fill(requested, schema_of(crd.recommender_model())["properties"]["spec"])
     assert "gates" not in filled["evaluation"], "server-side apply would keep it beside others"
-    filled["evaluation"]["gates"] = [{"metric": "auc", "min": 0.6, "judgeBy": "Value"}]
+    filled["evaluation"]["gates"] = [
+        {"metric": "ndcgAt10MinusBestPeer", "min": 0, "judgeBy": "BeyondChance"},
+        {"metric": "logLossMinusBaseline", "max": 0, "judgeBy": "BeyondChance"},
+    ]
     assert filled == RecommenderModelSpec.model_validate(requested).dump()
 
 

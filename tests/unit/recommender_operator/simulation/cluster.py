@@ -34,15 +34,20 @@ GOOD = {"auc": 0.8}
 BAD = {"auc": 0.5}
 JobKey = tuple[JobKind, str, int]
 #: Parts of sections that a test gives without the rest of their section, or leaves out.
-PARTS = {"rollout": ("analysis", "experiment"), "retrain": ("drift",)}
+PARTS = {
+    "rollout": ("analysis", "experiment"),
+    "retrain": ("drift",),
+    "evaluation": ("gates", "onFailure"),
+}
 
 
 def spec(**sections: object) -> RecommenderModelSpec:
-    """Return a spec with short times, whose model retrains by itself; drift is off."""
+    """Return a spec with short times and one gate, whose model retrains by itself; drift is off."""
     base: dict[str, object] = {
         "data": {"source": SOURCE},
         "storage": {"persistentVolumeClaim": {"claimName": "store"}},
         "rollout": {"analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}},
+        "evaluation": {"gates": [{"metric": "auc", "min": 0.6}]},
         "retrain": {"drift": {"enabled": False}},
     }
     return RecommenderModelSpec.model_validate(in_mode("Auto", changed(base, sections)))

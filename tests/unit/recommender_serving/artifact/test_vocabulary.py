@@ -39,6 +39,13 @@ def test_items_come_again_only_where_the_version_says_so(
     assert vocabulary_of(VOCABULARY | written).repeat_after == read
 
 
+@pytest.mark.parametrize(("written", "read"), [({}, False), ({"trends": True}, True)])
+def test_models_read_trends_only_where_the_version_says_so(
+    written: dict[str, bool], *, read: bool
+) -> None:
+    assert vocabulary_of(VOCABULARY | written).trends is read
+
+
 def test_drift_features_are_those_that_requests_and_answers_have() -> None:
     assert vocabulary_of(SHOP).drift_kinds() == {
         "member": CATEGORICAL,

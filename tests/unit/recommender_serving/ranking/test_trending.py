@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_contract.events import Source
-from recommender_contract.online_store import segment_of
+from recommender_contract.online_store import RANKED_TRENDS, segment_of
 from recommender_serving.artifact.popularity import Listed, Segments, build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
 from recommender_serving.ranking import trending
@@ -19,8 +21,14 @@ from recommender_serving.ranking.trending import LISTS, MOST, PRIOR, Trending, m
 from recommender_serving.store.trend_reader import Trends
 from recommender_serving.store.user_reader import StoreError
 from tests.unit.recommender_serving.serving_calendars import CALENDARS
-from tests.unit.recommender_serving.serving_fakes import Parts, failing
-from tests.unit.recommender_serving.serving_samples import POPULARITY, SHOP, request, vocabulary_of
+from tests.unit.recommender_serving.serving_fakes import GOOD, Parts, failing, giving
+from tests.unit.recommender_serving.serving_samples import (
+    POPULARITY,
+    SHOP,
+    request,
+    sample_artifact,
+    vocabulary_of,
+)
 
 OVERALL: Listed = tuple(zip(POPULARITY["items"], POPULARITY["scores"], strict=True))
 OPENED = {"name": "opened", "of": "context", "kind": "Timestamp", **CALENDARS[0]}
@@ -93,6 +101,44 @@ async def test_trends_are_used_for_a_minute_after_they_were_read() -> None:
     assert await desk.first() == 12
     desk.now += 1
     assert await desk.first() == 7
+
+
+async def test_models_get_the_items_with_most_events_unknown_ones_included() -> None:
+    counts = {item: float(item) for item in range(RANKED_TRENDS + 5)}
+    desk = Desk(Trends(counts))
+    assert desk.trending.ranked == (), "nothing is read yet"
+    await desk.trending.refresh()
+    ranked = desk.trending.ranked
+    assert len(ranked) == RANKED_TRENDS
+    assert ranked[0] == (RANKED_TRENDS + 4, RANKED_TRENDS + 4.0)
+    desk.now += 59
+    assert desk.trending.ranked == ranked
+    desk.now += 1
+    assert desk.trending.ranked == (), "a minute later they are no trends"
+
+
+async def test_models_get_no_item_without_a_text() -> None:
+    desk = Desk(Trends({99: 1e6, 8: 1e5}))
+    desk.trending = Trending(desk, range(50), None, lambda: desk.now, named={8})
+    await desk.trending.refresh()
+    assert desk.trending.ranked == [(8, 1e5)]
+
+
+async def test_a_model_that_reads_trends_is_told_of_them(tmp_path: Path) -> None:
+    desk, model = Desk(Trends({12: 40.0, 77: 30.0})), giving(GOOD)
+    await desk.trending.refresh()
+    artifact = sample_artifact(tmp_path)
+    reading = dataclasses.replace(artifact.vocabulary, trends=True)
+    for vocabulary, told in ((reading, [12, 77]), (artifact.vocabulary, None)):
+        own = dataclasses.replace(artifact, vocabulary=vocabulary)
+        parts = Parts(tmp_path, model, giving(GOOD), artifact=own, trending=desk.trending)
+        await parts.chain.answer(request())
+        sent = {tensor.name: tensor for tensor in model.sent}
+        if told is None:
+            assert "trend_items" not in sent
+        else:
+            items = struct.unpack(f"<{RANKED_TRENDS}q", sent["trend_items"].data)
+            assert items == (*told, *[-1] * (RANKED_TRENDS - 2))
 
 
 @pytest.mark.parametrize("error", [StoreError("gone"), TypeError("a count is a text")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import struct
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from recommender_contract.online_store import RANKED_TRENDS
 from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.triton.inputs import Tensor, build_tensors
@@ -38,18 +40,37 @@ def vocabulary(tmp_path: Path) -> Vocabulary:
 
 
 def values(asked: RecommendRequest, vocabulary: Vocabulary) -> dict[str, list[float]]:
-    def unpack(tensor: Tensor) -> list[float]:
-        batch, count = tensor.shape
-        assert batch == 1
-        code = {"INT64": "q", "FP32": "f"}[tensor.datatype]
-        return list(struct.unpack(f"<{count}{code}", tensor.data))
+    return {tensor.name: unpacked(tensor) for tensor in build_tensors(asked, vocabulary)}
 
-    return {tensor.name: unpack(tensor) for tensor in build_tensors(asked, vocabulary)}
+
+def unpacked(tensor: Tensor) -> list[float]:
+    batch, count = tensor.shape
+    assert batch == 1
+    code = {"INT64": "q", "FP32": "f"}[tensor.datatype]
+    return list(struct.unpack(f"<{count}{code}", tensor.data))
 
 
 def test_the_inputs_are_those_of_the_contract(vocabulary: Vocabulary) -> None:
     tensors = build_tensors(request(), vocabulary)
     assert {tensor.name: tensor.datatype for tensor in tensors} == SIGNATURE
+
+
+def test_models_that_read_trends_get_them_with_padding(vocabulary: Vocabulary) -> None:
+    reading = dataclasses.replace(vocabulary, trends=True)
+    trends = [(9, 2.5), (5, 0.5)]
+    assert build_tensors(request(), vocabulary, trends=trends) == build_tensors(
+        request(), vocabulary
+    )
+    for given in (trends, []):
+        *others, items, counts = build_tensors(request(), reading, trends=given)
+        assert tuple(others) == build_tensors(request(), vocabulary)
+        assert (items.name, items.datatype) == ("trend_items", "INT64")
+        assert (counts.name, counts.datatype) == ("trend_counts", "FP32")
+        assert items.shape == counts.shape == (1, RANKED_TRENDS)
+        gap = RANKED_TRENDS - len(given)
+        ids, worth = (unpacked(each) for each in (items, counts))
+        assert ids == [item for item, _ in given] + [-1] * gap
+        assert worth == [count for _, count in given] + [0.0] * gap
 
 
 def test_an_empty_session_is_padding_alone_of_length_one(vocabulary: Vocabulary) -> None:

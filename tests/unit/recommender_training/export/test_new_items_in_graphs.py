@@ -29,7 +29,7 @@ from recommender_training.export.recalibrated_graph import (
     check_recalibrated,
     recalibrate_graph,
 )
-from recommender_training.export.request import neighbours_of, read_session, shortlist
+from recommender_training.export.request import neighbours_of, no_trends, read_session, shortlist
 from recommender_training.features import assembly
 from recommender_training.features.prepared_data import PreparedData
 from recommender_training.fitted.bundle import Bundle
@@ -121,7 +121,7 @@ def candidates(
     """Rows of the items that a graph scores, without those that the request may not get."""
     assert isinstance(graph, RankerServing)
     with torch.inference_mode():
-        rows, order = graph.shortlisted(*asked(graph, known, request))
+        rows, order = shortlisted(graph, *asked(graph, known, request))
     return np.sort(rows[torch.isfinite(order)].numpy())
 
 
@@ -131,6 +131,10 @@ def asked(graph: RankerServing, known: ExportInputs, request: ranking_metrics.Re
     _, side = graph.read_user(user, features, now)
     seen, _ = read_session(graph.item_ids, items, times, now)
     return graph.last_events(items, times, values, now), seen, side, now
+
+
+def shortlisted(graph: RankerServing, session: Any, seen: Tensor, side: Any, now: Tensor) -> Any:
+    return graph.shortlisted(session, seen, side, now, no_trends(seen))
 
 
 def by_score(graph: RankerServing, session: Any, seen: Tensor, side: Any, now: Tensor) -> Any:
@@ -255,7 +259,7 @@ def test_without_a_new_item_the_candidates_are_the_best_of_all_items(
     for request in repository.parity_requests(prepared)[:10]:
         with torch.inference_mode():
             inputs = asked(graph, old, request)
-            (rows, order), (places, value) = graph.shortlisted(*inputs), by_score(graph, *inputs)
+            (rows, order), (places, value) = shortlisted(graph, *inputs), by_score(graph, *inputs)
         torch.testing.assert_close(rows, (places - 1).clamp(min=0), rtol=0, atol=0)
         torch.testing.assert_close(order, value, rtol=0, atol=0)
 

@@ -19,6 +19,7 @@ from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.modules import Serving
+from recommender_training.export.request import no_trends
 from recommender_training.features import assembly
 from recommender_training.features import graph as formulas
 from recommender_training.features.catalogue_state import CatalogueState
@@ -65,7 +66,9 @@ def lift(
 ) -> Tensor:
     """[B, I] the order of a graph without item-to-item weights, less popularity."""
     seen, none = torch.full_like(session[0], -1), torch.zeros(len(side), 0)
-    order = graph.first_stage(session, seen, (side, none, none), now)[:, 1 : graph.item_count + 1]
+    order = graph.first_stage(session, seen, (side, none, none), now, no_trends(seen))[
+        :, 1 : graph.item_count + 1
+    ]
     counts = ItemCounts(*(each.numpy() for each in (graph.events, graph.positives, graph.total)))
     return order - POPULARITY_ALONE * torch.from_numpy(item_weights.popularity_prior(counts))
 

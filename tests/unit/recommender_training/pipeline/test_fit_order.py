@@ -17,7 +17,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.order_weights import TRANSITIONS, TRENDS, OrderWeights
 from recommender_training.pipeline import fit_order
 from recommender_training.statistics import list_order
-from recommender_training.statistics.list_order import FittedOrder, ListSources
+from recommender_training.statistics.list_order import FittedOrder, HeldOut, ListSources
 from tests.training_fixtures import Trained
 
 OWN = 8  # of the candidates are items of the session
@@ -176,17 +176,17 @@ def test_what_came_next_is_known_to_a_fit_and_counts_where_lists_gain(
 ) -> None:
     asked = list[tuple[str, ...]]()
 
-    def gains(lists: ListSources, seed: int, optional: tuple[str, ...]) -> FittedOrder:
+    def gains(lists: ListSources, seed: int, optional: Any) -> FittedOrder:
         asked.append(lists.names)
-        factors = dict.fromkeys(lists.names[1:], 1.0) | dict(
-            zip(optional, (0.0, 2.5), strict=True)
-        )
-        return FittedOrder(factors, "Validation", 100, np.zeros(1))
+        factors = dict.fromkeys(lists.names[1:], 1.0) | {"next": 0.0, "pair": 2.5}
+        held = HeldOut(np.zeros(1), np.zeros(1))
+        return FittedOrder(factors, "Validation", 100, held, sharpness=0.25)
 
     monkeypatch.setattr(list_order, "fit_order", gains)
     found = fit_order.with_order(bundle, prepared, trained.config).sources
     assert asked == [("response", "popularity", "items", "lift", "next", "pair")]
-    assert (found.order.next, found.order.pair) == (0.0, 2.5)
+    assert (found.order.next, found.order.pair, found.order.trend) == (0.0, 2.5, 0.0)
+    assert found.order.sharpness == 0.25
     weights = found.choice["order"]["weights"]  # type: ignore[index]
     assert (weights["next"], weights["pair"]) == (0.0, 2.5)
 
@@ -195,7 +195,28 @@ def test_a_report_of_an_earlier_release_has_no_transitions() -> None:
     weights = {"items": 3.0, "lift": 1.0, "popularity": 2.0, "repeats": 1.0}
     order, _ = fit_order.order_in({"retrieval": {"order": {"weights": weights}, "repeats": {}}})
     assert order is not None
-    assert order.facts == weights | {"next": 0.0, "pair": 0.0}
+    assert order.facts == weights | {"next": 0.0, "pair": 0.0, "trend": 0.0}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_trends_are_a_source_only_where_requests_know_them(
+    bundle: Bundle,
+    prepared: PreparedData,
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    known: bool,
+) -> None:
+    def counted(lists: ListSources, seed: int, optional: Any) -> FittedOrder:
+        assert ("trend" in lists.names) == known
+        assert optional == ((TRENDS, TRANSITIONS) if known else (TRANSITIONS,))
+        factors = dict.fromkeys(lists.names[1:], 3.0)
+        return FittedOrder(factors, "Validation", 100, HeldOut(np.zeros(1), np.zeros(1)))
+
+    monkeypatch.setattr(list_order, "fit_order", counted)
+    config = trained.config.model_copy(update={"trends": known})
+    found = fit_order.with_order(bundle, prepared, config).sources.order
+    assert found.trend == (3.0 if known else 0.0)
 
 
 def test_weights_of_a_fit_are_multiples_of_their_start() -> None:

@@ -167,7 +167,9 @@ def test_an_optional_source_counts_only_where_lists_gain_by_it(weight: float, ke
 
 
 def test_an_optional_source_of_noise_is_left_out_of_fitted_weights() -> None:
-    found = list_order.fit_order(lists_by(np.array([0.5, 2.0, 2.0, 0.0]), 5, 400), 1, [["source3"]])
+    found = list_order.fit_order(
+        lists_by(np.array([0.5, 2.0, 2.0, 0.0]), 5, 400), 1, [["source3"]]
+    )
     assert found.chosen_by == "Validation"
     assert found.factors["source3"] == 0
 
