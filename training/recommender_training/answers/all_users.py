@@ -9,7 +9,7 @@ import numpy as np
 
 from recommender_contract.ids import IdKind, IdKinds
 from recommender_contract.resource import mapping
-from recommender_training.answers.request_forms import Asked
+from recommender_training.answers.requests import Asked
 from recommender_training.data import load
 from recommender_training.ingestion import id_table
 

@@ -17,7 +17,6 @@ from recommender_training.answers.offline_version import Answer
 from recommender_training.common.durable_files import replacement
 from recommender_training.common.errors import InputError
 
-PARQUET, LINES = ".parquet", ".jsonl"
 #: Rows of a part of a Parquet file of requests.
 _ROWS = 4096
 
@@ -33,7 +32,7 @@ def read_requests(path: Path) -> Iterator[Line]:
     if not path.exists():
         raise InputError("DataMissing", f"--requests: {path} is missing; give a file of requests")
     try:
-        yield from _rows(path) if path.suffix == PARQUET else _lines(path)
+        yield from _rows(path) if path.suffix == ".parquet" else _lines(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             "UnreadableData", f"--requests: {path} cannot be read ({str(error)[:200]})"
@@ -43,17 +42,19 @@ def read_requests(path: Path) -> Iterator[Line]:
 def _lines(path: Path) -> Iterator[Line]:
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
-            if line.strip():
+            if line := line.strip():
                 yield number, line
 
 
 def _rows(path: Path) -> Iterator[Line]:
-    batches = pl.scan_parquet(path, glob=False).collect_batches(
-        chunk_size=_ROWS, maintain_order=True
-    )
+    scan, number = pl.scan_parquet(path, glob=False), 0
+    batches = scan.collect_batches(chunk_size=_ROWS, maintain_order=True)
     rows = itertools.chain.from_iterable(batch.iter_rows(named=True) for batch in batches)
     for number, row in enumerate(rows, 1):
         yield number, json.dumps(_without_nulls(row), default=str)
+    # A reader that fails in the middle of a file may stop without an error.
+    if number != (count := scan.select(pl.len()).collect().item()):
+        raise OSError(f"only {number} of its {count} rows are readable")
 
 
 def _without_nulls(value: Any) -> Any:
@@ -63,11 +64,21 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
-def check_output(path: Path | None) -> None:
-    """Raise InputError InvalidOutput unless the name of a file of answers says its format."""
-    if path is not None and path.suffix not in (LINES, PARQUET):
+def check_output(path: Path | None, artifact: Path) -> None:
+    """Check where answers go to; None is standard output.
+
+    Raises InputError: InvalidOutput unless the name says the format, OutputInArtifact.
+    """
+    if path is None:
+        return
+    if path.suffix not in _WRITERS:
         raise InputError(
-            "InvalidOutput", f"--output: {path} ends in neither; give a name in {LINES} or {PARQUET}"
+            "InvalidOutput",
+            f"--output: {path} names no format; give a name that ends in {' or '.join(_WRITERS)}",
+        )
+    if path.resolve().is_relative_to(artifact.resolve()):
+        raise InputError(
+            "OutputInArtifact", f"--output: {path} would change the artifact; write elsewhere"
         )
 
 
@@ -110,9 +121,7 @@ def _lines_file(path: Path, parts: Iterable[Sequence[Answer]], _: dict[str, Any]
         _write_lines(stream, parts)
 
 
-def _parquet_file(
-    path: Path, parts: Iterable[Sequence[Answer]], columns: dict[str, Any]
-) -> None:
+def _parquet_file(path: Path, parts: Iterable[Sequence[Answer]], columns: dict[str, Any]) -> None:
     def frames(*_: object) -> Iterator[pl.DataFrame]:
         for part in parts:
             yield pl.DataFrame(part, schema=columns, orient="row")
@@ -121,6 +130,6 @@ def _parquet_file(
 
 
 _WRITERS: dict[str, Callable[[Path, Iterable[Sequence[Answer]], dict[str, Any]], None]] = {
-    LINES: _lines_file,
-    PARQUET: _parquet_file,
+    ".jsonl": _lines_file,
+    ".parquet": _parquet_file,
 }

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from recommender_training.answers.answer_files import Line
 from recommender_training.answers.offline_version import Answer, OfflineVersion
-from recommender_training.answers.request_forms import Asked, BadRequestError, RequestReader
+from recommender_training.answers.requests import Asked, BadRequestError, RequestReader
 from recommender_training.common.progress import say
 
 #: Requests of a part. Its bounds decide which requests a graph answers at once, and with it the

@@ -13,7 +13,7 @@ from typing import Any
 
 from recommender_contract import hash_buckets
 from recommender_contract.features import WITH_CATEGORIES, Kind
-from recommender_training.answers.request_forms import Asked, Rules
+from recommender_training.answers.requests import Asked, Rules
 from recommender_training.data.local_calendar import LocalCalendar
 
 #: Items with their scores, best first.

@@ -15,7 +15,7 @@ from recommender_contract.artifact import ITEM_IDS, POPULARITY, VOCABULARY
 from recommender_contract.events import Source
 from recommender_contract.ids import IdKind, IdKinds
 from recommender_training.answers.lists import Catalogue, Pairs
-from recommender_training.answers.request_forms import Asked
+from recommender_training.answers.requests import Asked
 from recommender_training.artifact import manifest, triton
 from recommender_training.data.sessions import Request
 from recommender_training.export import torchscript
@@ -97,7 +97,7 @@ def _ranked(
     try:
         with torchscript.as_served():
             items, scores = model(*to_tensors(requests, vocabulary))
-    except RuntimeError:
+    except (RuntimeError, torch.jit.Error):
         if len(requests) == 1:
             return [None]
         return [_ranked(model, [each], vocabulary)[0] for each in requests]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recommender_training.cli import options
 from recommender_training.cli.options import Verbs
@@ -13,6 +15,10 @@ from recommender_training.cli.outcome import Outcome
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
+from recommender_training.data import time_format
+
+if TYPE_CHECKING:
+    from recommender_training.answers.offline_version import Answer, OfflineVersion
 
 _TOP = 10
 _EXAMPLES = """examples:
@@ -83,42 +89,28 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Answer requests or all users.
 
-    Raises InputError: InvalidRequests after all lines are answered, if some are bad;
-    ArtifactInvalid, InvalidOutput, InvalidTop, InvalidAsOf, DataMissing, UnreadableData,
-    DataVersionMissing, InvalidMapping.
+    Raises InputError: InvalidRequests once all lines are answered, if some are bad;
+    ArtifactInvalid, InvalidOutput, OutputInArtifact, InvalidTop, InvalidAsOf, DataMissing,
+    UnreadableData, DataVersionMissing, InvalidMapping.
     """
     import torch
 
-    from recommender_training.answers import all_users, answer_files, answering
+    from recommender_training.answers import answer_files, answering
     from recommender_training.answers.offline_version import OfflineVersion
-    from recommender_training.answers.request_forms import RequestReader
 
-    answer_files.check_output(arguments.output)
-    at, top, workers = _seconds(arguments.as_of), arguments.top, arguments.workers
+    answer_files.check_output(arguments.output, arguments.artifact)
+    now = _seconds(arguments.as_of)
     version = OfflineVersion(arguments.artifact, arguments.digest)
-    if top > (most := version.vocabulary["maxTopN"]):
-        raise InputError("InvalidTop", f"--top: {top} is more than {most}, the longest list")
-    torch.set_num_threads(1)  # a worker is a thread
+    if arguments.top > (most := version.vocabulary["maxTopN"]):
+        raise InputError("InvalidTop", f"--top={arguments.top}: a list has at most {most} items")
+    torch.set_num_threads(1)  # each worker is a thread
+    answer = _of_users if arguments.all_users else _of_lines
     tally = answering.Tally()
-    write = functools.partial(answer_files.write_answers, arguments.output)
-    if arguments.all_users:
-        if arguments.lake is None or arguments.data_version is None:
-            raise InputError("DataMissing", "--all-users: give --lake and --data-version, too")
-        count, asked = all_users.requests(
-            arguments.lake, arguments.data_version, version.kinds, top, at
-        )
-        say(f"recommend: {count} users")
-        answer = functools.partial(answering.answer_requests, version)
-        parts = answering.in_parts(answer, asked, workers)
-    else:
-        reader = RequestReader(
-            version.vocabulary, version.kinds, top, clock.seconds() if at is None else at
-        )
-        lines = answer_files.read_requests(arguments.requests)
-        of_lines = functools.partial(answering.answer_lines, version, reader)
-        parts = answering.in_parts(of_lines, lines, workers)
-    columns = answer_files.schema(version.kinds, numbered=not arguments.all_users)
-    write(tally.over(parts), columns)
+    answer_files.write_answers(
+        arguments.output,
+        tally.over(answer(arguments, version, now)),
+        answer_files.schema(version.kinds, numbered=not arguments.all_users),
+    )
     if tally.errors:
         raise InputError(
             "InvalidRequests",
@@ -130,9 +122,34 @@ def run(arguments: argparse.Namespace) -> Outcome:
     return f"{tally.answers} requests answered", {"answers": tally.answers}
 
 
-def _seconds(time: str | None) -> int | None:
-    from recommender_training.data import time_format
+def _of_users(
+    arguments: argparse.Namespace, version: OfflineVersion, now: int | None
+) -> Iterator[list[Answer]]:
+    from recommender_training.answers import all_users, answering
 
+    lake, data_version = arguments.lake, arguments.data_version
+    if lake is None or data_version is None:
+        raise InputError("DataMissing", "--all-users: give --lake and --data-version, too")
+    count, asked = all_users.requests(lake, data_version, version.kinds, arguments.top, now)
+    say(f"recommend: {count} users")
+    work = functools.partial(answering.answer_requests, version)
+    return answering.in_parts(work, asked, arguments.workers)
+
+
+def _of_lines(
+    arguments: argparse.Namespace, version: OfflineVersion, now: int | None
+) -> Iterator[list[Answer]]:
+    from recommender_training.answers import answer_files, answering
+    from recommender_training.answers.requests import RequestReader
+
+    at = clock.seconds() if now is None else now
+    reader = RequestReader(version.vocabulary, version.kinds, arguments.top, at)
+    work = functools.partial(answering.answer_lines, version, reader)
+    lines = answer_files.read_requests(arguments.requests)
+    return answering.in_parts(work, lines, arguments.workers)
+
+
+def _seconds(time: str | None) -> int | None:
     try:
         return None if time is None else time_format.parse_time(time)
     except ValueError as error:
