@@ -110,7 +110,8 @@ def _body(number: random.Random, now: int, tags: list[str]) -> dict[str, Any]:
         return number.choice(given[:end])
 
     def item() -> Any:
-        return some([f"item {number.randint(1, 40)}"] * 12 + ["unheard of", None, 5, "", "a\nb"])
+        of = number.randint(1, number.choice([6, 40]))
+        return some([f"item {of}"] * 12 + ["unheard of", None, 5, "", "a\nb"])
 
     def items(most: int) -> list[Any]:
         return [item() for _ in range(number.randint(1, most))]
@@ -125,7 +126,7 @@ def _body(number: random.Random, now: int, tags: list[str]) -> dict[str, Any]:
 
     def session() -> list[Any]:
         dated = some([True, False])
-        return [event(dated) for _ in range(number.choice([0, 1, 3, 18, 30, 45]))]
+        return [event(dated) for _ in range(number.choice([0, 1, 3, 18, 30, 300]))]
 
     def features(place: str) -> dict[str, Any]:
         said = {each: some(_FIELDS[each]) for each in _OF[place] if number.random() < 0.5}

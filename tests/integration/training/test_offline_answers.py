@@ -28,7 +28,11 @@ AS_OF = time_format.iso_time(NOW)
 
 
 class Raising(nn.Module):
-    """A model that has no answer for users of odd numbers."""
+    """A model with one list for all, but no answer for users of odd numbers."""
+
+    def __init__(self, items: list[int]) -> None:
+        super().__init__()
+        self.listed = items
 
     def forward(
         self, user: Tensor, features: Tensor, items: Tensor, times: Tensor, values: Tensor,
@@ -36,7 +40,8 @@ class Raising(nn.Module):
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         if bool((user % 2 == 1).any()):
             raise RuntimeError("no answer")
-        return user.repeat(1, 0), user.repeat(1, 0).to(torch.float32)
+        listed = torch.tensor(self.listed).unsqueeze(0).repeat(user.size(0), 1)
+        return listed, torch.full(listed.shape, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +118,13 @@ def tags_of(artifact: Path) -> list[str]:
     return next(list(each["categories"]) for each in columns if each["name"] == "tag")
 
 
-@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("repeat_after", [None, 0, 86_400])
 def test_every_body_gets_the_list_of_the_endpoint_or_an_error(
-    shop: Path, tmp_path: Path, repeats: bool
+    shop: Path, tmp_path: Path, repeat_after: int | None
 ) -> None:
     artifact = shop
-    if repeats:
-        artifact = changed(shop, tmp_path / "copy", {"repeatAfterSeconds": 86_400})
+    if repeat_after is not None:
+        artifact = changed(shop, tmp_path / "copy", {"repeatAfterSeconds": repeat_after})
     bodies = offline_bodies.bodies(400, NOW, tags_of(shop))
     code, lines = recommend(artifact, bodies, tmp_path)
     agree(lines, endpoint(artifact, bodies), bodies)
@@ -133,7 +138,8 @@ def test_without_a_model_the_baseline_or_the_popularity_answers_as_at_the_endpoi
     shop: Path, tmp_path: Path, models: str
 ) -> None:
     names = triton.MODELS if models == "both" else [models]
-    artifact = changed(shop, tmp_path / "copy", **{name: Raising() for name in names})
+    broken = Raising(json.loads((shop / VOCABULARY).read_text())["items"]["ids"])
+    artifact = changed(shop, tmp_path / "copy", **dict.fromkeys(names, broken))
     bodies = [
         body
         for body in offline_bodies.bodies(400, NOW, tags_of(shop), seed=1)
@@ -142,7 +148,7 @@ def test_without_a_model_the_baseline_or_the_popularity_answers_as_at_the_endpoi
     _, lines = recommend(artifact, bodies, tmp_path)
     agree(lines, endpoint(artifact, bodies), bodies)
     sources = {line["source"] for line in lines if "source" in line}
-    assert sources == {"popularity" if models == "both" else "baseline", "popularity"}
+    assert sources == {"model", "popularity"} | ({"baseline"} if models != "both" else set())
 
 
 def test_numbers_are_answered_as_at_the_endpoint(trained: Any, tmp_path: Path) -> None:
@@ -209,23 +215,27 @@ def test_rows_of_parquet_are_answered_like_lines(shop: Path, tmp_path: Path) -> 
     assert rows[2]["error"] == "line 3: user.age=300.0: Input should be less than or equal to 120"
 
 
+@pytest.mark.parametrize("is_past", [False, True])
 def test_all_users_get_the_lists_of_requests_with_what_they_did(
-    trained: Any, tmp_path: Path
+    trained: Any, tmp_path: Path, is_past: bool
 ) -> None:
+    _, data = load.load_dataset(trained.lake, trained.data_version, None)
+    events, now = data.events, int(data.events.time[-1]) + 1
+    if is_past:
+        now = int(events.time[len(events) // 2])
     output = tmp_path / "lists.parquet"
     code = main.main(
         ["recommend", "--artifact", str(trained.staged), "--all-users", "--lake",
          str(trained.lake), "--data-version", trained.data_version, "--top", "7",
-         "--output", str(output), "--workers", "2"]
+         "--output", str(output), "--workers", "2",
+         *(["--as-of", time_format.iso_time(now)] if is_past else [])]
     )  # fmt: skip
     assert code == 0
     rows = pl.read_parquet(output).to_dicts()
-    _, data = load.load_dataset(trained.lake, trained.data_version, None)
     assert [row["user_id"] for row in rows] == data.users.ids.tolist()
-    now, events = int(data.events.time[-1]) + 1, data.events
     bodies = []
     for place, user in enumerate(data.users.ids.tolist()):
-        own = [int(row) for row in (events.user == place).nonzero()[0]]
+        own = [int(row) for row in (events.user == place).nonzero()[0] if events.time[row] < now]
         session = [
             {"item": int(data.items.ids[events.item[row]]), "timestamp": int(events.time[row]),
              "value": float(events.value[row])}
