@@ -11,9 +11,8 @@ from recommender_training.cli import dispatch, main
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = ROOT / "manifests" / "offline-answers" / "cronjob.yaml"
-JOB: dict[str, Any] = yaml.safe_load(PATH.read_text(encoding="utf-8"))["spec"]["jobTemplate"][
-    "spec"
-]
+CRON: dict[str, Any] = yaml.safe_load(PATH.read_text(encoding="utf-8"))["spec"]
+JOB: dict[str, Any] = CRON["jobTemplate"]["spec"]
 POD: dict[str, Any] = JOB["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 
@@ -21,9 +20,8 @@ POD: dict[str, Any] = JOB["template"]["spec"]
 def test_the_command_understands_its_arguments_and_finds_its_folders() -> None:
     given = main.parser().parse_args(CONTAINER["args"])
     mounts = {mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
-    assert {
-        f"/{path.parts[1]}" for path in (given.artifact, given.requests, given.output)
-    } < mounts
+    paths = (given.artifact, given.requests, given.output)
+    assert {f"/{path.parts[1]}" for path in paths} < mounts
     assert given.workers == int(CONTAINER["resources"]["requests"]["cpu"])
 
 

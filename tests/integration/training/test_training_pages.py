@@ -1,7 +1,7 @@
-"""The commands of `recommender-training` on the pages on training, offline
-answers and snapshots, in this process.
+"""The commands of `recommender-training` on the pages on training, offline answers and snapshots.
 
-The folders of the page are small generated ones, and a training is as small as one can be.
+They run in this process. The folders of the page are small generated ones, and a training is as
+small as one can be.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -103,7 +104,11 @@ def write_answers(
     A file is complete or, after an error, as before. In JSON lines absent fields are left out.
     """
     if path is None:
-        _write_lines(sys.stdout, parts)
+        try:
+            _write_lines(sys.stdout, parts)
+        except BrokenPipeError:
+            # A reader such as `head` has enough; what is still buffered goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     write = _WRITERS[path.suffix]
     with replacement(path) as part:

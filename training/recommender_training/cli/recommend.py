@@ -100,6 +100,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     answer_files.check_output(arguments.output, arguments.artifact)
     now = _seconds(arguments.as_of)
+    say(f"recommend: verifying and loading {arguments.artifact}")
     version = OfflineVersion(arguments.artifact, arguments.digest)
     if arguments.top > (most := version.vocabulary["maxTopN"]):
         raise InputError("InvalidTop", f"--top={arguments.top}: a list has at most {most} items")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -88,3 +90,19 @@ def test_answers_go_neither_into_the_artifact_nor_without_a_format(tmp_path: Pat
         answer_files.check_output(tmp_path / "artifact" / "a.jsonl", tmp_path / "artifact")
     with pytest.raises(InputError, match=r"ends in \.jsonl or \.parquet"):
         answer_files.check_output(tmp_path / "a.csv", tmp_path / "artifact")
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    program = (
+        "from recommender_training.answers import answer_files as files\n"
+        "files.write_answers(None, ([{'line': n}] * 100 for n in range(9999)), {})\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        assert writer.stdout.readline() == b'{"line": 0}\n'
+        writer.stdout.close()
+        assert writer.stderr.read() == b""
+    assert writer.returncode == 0
