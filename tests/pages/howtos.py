@@ -27,6 +27,7 @@ READ: dict[str, dict[str, tuple[str, ...]]] = {
     "simulate-users": {REQUESTS: ()},
     "erasure": {REQUESTS: ()},
     "training": {TRAINING: ("recommender-training",)},
+    "offline-answers": {TRAINING: ("recommender-training",)},
     "snapshots": {HOW_TOS: ("kubectl",), TRAINING: ("recommender-training",)},
 }
 #: Pages whose commands other tests execute as a whole, or do the same as.

@@ -1,6 +1,7 @@
-"""The commands of `recommender-training` on the pages on training and snapshots, in this process.
+"""The commands of `recommender-training` on the pages on training, offline answers and snapshots.
 
-The folders of the page are small generated ones, and a training is as small as one can be.
+They run in this process. The folders of the page are small generated ones, and a training is as
+small as one can be.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from recommender_training.cli import main
@@ -106,6 +108,11 @@ def test_page_training(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (tmp_path / "work" / published / "manifest.json").is_file()
         assert "report.html" in said
         assert "measure: Done: recommender p50" in said
+    (tmp_path / "requests.jsonl").write_text('{"user_id": 42, "top_n": 5}\n')
+    with reading(desk, "offline-answers", {}, ("recommender-training",)) as page:
+        assert '"items": [' in page.next("recommend --artifact")
+    assert pl.read_parquet("answers.parquet")["items"].list.len().to_list() == [5]
+    assert pl.read_parquet("lists.parquet").height == 120
 
 
 def test_page_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,8 @@ class Command(Protocol):
 #: Commands in the order of `--help`; the module of each has its name.
 COMMANDS = (
     "init", "check", "snapshot", "snapshots", "compact", "erase", "train", "evaluate", "search",
-    "run", "recalibrate", "publish", "remove", "verify", "export", "report", "measure",
+    "run", "recalibrate", "recommend", "publish", "remove", "verify", "export", "report",
+    "measure",
 )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ _EXAMPLES = """examples:
           "embeddingDim": {"choices": [16, 32, 64]}, "dropout": {}}}}'
   recommender-training publish --staged staging/demo-1 --digest sha256:... \\
       --store store/artifacts/demo
+  recommender-training recommend --artifact store/artifacts/demo/DIGEST16 --requests FILE
 
 exit codes: 0 success; 2 invalid input, do not retry; 1 may be retried.
 Progress goes to stderr. --report FILE receives one JSON object of at most 4096 bytes."""

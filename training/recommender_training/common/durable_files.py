@@ -39,6 +39,24 @@ def replace_bytes(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write under; in the end the file takes the place of `path`, durably.
+
+    After an error `path` is as before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield part
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        part.rename(path)
+        fsync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A new file to write to, flushed to the disk in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)

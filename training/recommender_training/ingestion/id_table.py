@@ -102,16 +102,20 @@ def id_texts(path: Path, data: Dataset) -> Named:
             raise _lost(path, f"the text of the {of} {known[-1]} is missing")
     if kinds.item is IdKind.INTEGER:
         return Named(kinds)
-    return Named(kinds, _texts(path, data.items.ids))
+    return Named(kinds, texts(path, "item", data.items.ids))
 
 
-def _texts(path: Path, items: Ints) -> tuple[str, ...]:
-    wanted = pl.LazyFrame({"id": items})
-    rows = _of(path, "item").select("id", "text").unique("id", keep="first")
+def texts(path: Path, of: str, numbers: Ints) -> tuple[str, ...]:
+    """Return the texts of these ids, `of` items or users, in the same order.
+
+    Raises InputError `DataVersionMissing` if a text is missing or does not match its id.
+    """
+    wanted = pl.LazyFrame({"id": numbers})
+    rows = _of(path, of).select("id", "text").unique("id", keep="first")
     found = wanted.join(rows, on="id", how="left", maintain_order="left").collect()
     for number, text in found.iter_rows():
         if text is None or ids.hashed(text) != number:
-            raise _lost(path, f"the item {number} has the text {text!r}")
+            raise _lost(path, f"the {of} {number} has the text {text!r}")
     return tuple(found["text"].to_list())
 
 

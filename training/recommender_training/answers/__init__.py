@@ -1,0 +1,1 @@
+"""Answers of an artifact without a cluster, as the endpoint gives them."""
