@@ -95,7 +95,7 @@ def train(world: World, folder: Path, threads: int) -> Version:
     source, work, said = folder / "source", folder / "work", folder / "said.json"
     source.mkdir(parents=True)
     command = [sys.executable, "-m", "recommender_training", "run", *write(world, source)]
-    # The shop sends its events, so that requests know what is popular now, as peers do.
+    # As with events.trending: requests know what is popular now, as peers do.
     command += ["--config", '{"trends": true}', "--work", str(work), "--report", str(said)]
     started = time.perf_counter()
     with (folder / "training.log").open("wb") as output:

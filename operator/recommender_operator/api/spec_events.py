@@ -45,10 +45,10 @@ class EventsSpec(ApiModel):
         "nobody is kept from the model. None if absent.",
     )
     trending: bool = Field(
-        default=True,
-        description="Requests know what is popular now, by the collector's store: versions that "
-        "were trained with it order lists by it where lists gain, and the popularity lists that "
-        "answer if the models do not are mixed with it.",
+        default=False,
+        description="Let requests know what is popular now, by the collector's store. Versions "
+        "that are trained from then on order lists by it where lists gain, and it is mixed into "
+        "the popularity lists that answer if the models do not.",
     )
     hide: tuple[Hide, ...] | None = Field(
         default=None,

@@ -117,8 +117,8 @@ class Gate(ApiModel):
         description="Value compares the measured value; the champion's value is the one measured "
         "at its training. Interval compares the worse end of the 95 % interval: min with the low "
         "end, max with the high end, championMargin with the worse end of the paired difference "
-        "to the champion on the same rows. A missing interval fails. BeyondChance compares the better "
-        "ends: it fails only where chance does not explain the value. A missing interval passes.",
+        "to the champion on the same rows. A missing interval fails. BeyondChance compares the "
+        "better ends, so it fails only what chance does not explain. A missing interval passes.",
     )
     required: bool | None = Field(
         default=None,

@@ -79,8 +79,8 @@ class Chain:
         """Build the chain.
 
         `named` are the items that have a text, if item ids are texts. `trending` is read by the
-        models that do so, and mixed into the popularity lists. `pool` is the number of items that may stand at the last place of an
-        answer of the model; 0 names none.
+        models that do so, and mixed into the popularity lists. `pool` is the number of items that
+        may stand at the last place of an answer of the model; 0 names none.
         """
         self._stages = stages
         self._vocabulary = vocabulary

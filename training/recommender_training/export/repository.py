@@ -92,7 +92,7 @@ def _served(
 def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:
     """Write one model of the repository; the same, loaded from its file."""
     config_file = root / "repository" / name / "config.pbtxt"
-    config = triton.render_config(name, features, trends=module.by_trends is True)
+    config = triton.render_config(name, features, trends=bool(module.by_trends))
     write_bytes(config_file, config.encode())
     torchscript.save(module, triton.model_path(root, name))
     return torchscript.load(triton.model_path(root, name))

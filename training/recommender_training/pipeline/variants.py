@@ -118,7 +118,7 @@ def measured(
     archives = {name: torchscript.archive(graph) for name, graph in graphs.items()}
     loaded = {name: torchscript.loaded(data) for name, data in archives.items()}
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
-    words = vocabulary(prepared.data, prepared.history_length, trends=full.by_trends is True)
+    words = vocabulary(prepared.data, prepared.history_length, trends=full.by_trends)
     times = latency.compare_latency(loaded, words)
     window = predictions.window(prepared, rows, bundle.sources)
     return window, _candidates(window, loaded, words, settings, sizes, times, bonus)

@@ -65,7 +65,7 @@ def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     assert digest(ServingSpec(diversity=(BRANDS,)), events) != base
     assert digest(ServingSpec(exposure=(SMALL,)), events) != base
     assert digest(ServingSpec(), EventsSpec(hide=())) != base
-    assert digest(ServingSpec(), EventsSpec(trending=False)) != base
+    assert digest(ServingSpec(), EventsSpec(trending=True)) != base
     assert digest(ServingSpec(), EventsSpec(exploration=Exploration(share=0.1))) != base
     assert digest(ServingSpec(host="a.example"), events) == base
     assert digest(ServingSpec(keep_previous=False), events) == base

@@ -12,6 +12,7 @@ from recommender_contract.resource.mapping import DataMapping, Format
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs
 from recommender_training.cli import main, options
+from recommender_training.config.training import parse_config
 from recommender_training.data_checks.policy import parse_checks
 from tests.sources import SOURCE
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
@@ -158,6 +159,27 @@ def test_a_fault_of_the_annotation_is_trained_only_in_a_test_installation() -> N
             command = command_of(manifest)
             config = json.loads(command[command.index("--config") + 1])
             assert config.get("faultInjection") == fault
+
+
+@pytest.mark.parametrize(
+    ("trending", "store", "namespace", "read"),
+    [
+        (True, "redis://store:6379/0", "team", True),
+        (False, "redis://store:6379/0", "team", False),
+        (True, "", "team", False),
+        (True, "redis://store:6379/0", "elsewhere", False),
+    ],
+)
+def test_a_training_reads_trends_where_requests_will_know_them(
+    trending: bool, store: str, namespace: str, read: bool
+) -> None:
+    owner = model(events={"trending": trending})
+    options = dataclasses.replace(OPTIONS, store_url=store, store_namespace=namespace)
+    manifest = jobs.job(owner, version(), JobKind.TRAIN, 0, INPUTS[JobKind.TRAIN], options)
+    command = command_of(manifest)
+    section = command[command.index("--config") + 1]
+    assert parse_config(section).trends is read
+    assert ("trends" in section) is read, "an earlier training image rejects unknown fields"
 
 
 @pytest.mark.parametrize("kind", JobKind)

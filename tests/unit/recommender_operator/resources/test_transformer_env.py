@@ -179,12 +179,12 @@ def test_the_transformer_understands_the_bounds_of_its_cache() -> None:
     assert "RECOMMENDER_ANSWER_CACHE" not in _environment(OPTIONS)
 
 
-def test_transformers_follow_what_is_popular_unless_the_resource_wants_it_not() -> None:
+def test_transformers_follow_what_is_popular_if_the_resource_wants_it() -> None:
     own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
-    assert _environment(own)["RECOMMENDER_TRENDING"] == "true"
-    unwanted = model(events={"trending": False})
-    assert "RECOMMENDER_TRENDING" not in _environment(own, unwanted)
-    assert "RECOMMENDER_TRENDING" not in _environment(OPTIONS), "without a store"
+    assert "RECOMMENDER_TRENDING" not in _environment(own)
+    wanted = model(events={"trending": True})
+    assert _environment(own, wanted)["RECOMMENDER_TRENDING"] == "true"
+    assert "RECOMMENDER_TRENDING" not in _environment(OPTIONS, wanted), "without a store"
 
 
 def test_transformers_know_whether_callers_are_trusted_or_which_header_names_the_user() -> None:

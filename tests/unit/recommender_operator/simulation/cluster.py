@@ -42,7 +42,7 @@ PARTS = {
 
 
 def spec(**sections: object) -> RecommenderModelSpec:
-    """Return a spec with short times and one gate, whose model retrains by itself; drift is off."""
+    """Return a spec with short times and one gate, which retrains by itself; drift is off."""
     base: dict[str, object] = {
         "data": {"source": SOURCE},
         "storage": {"persistentVolumeClaim": {"claimName": "store"}},

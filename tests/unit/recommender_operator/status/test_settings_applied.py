@@ -32,7 +32,7 @@ def looked(platform: Platform = HERE, **sections: Any) -> World:
     return world
 
 
-REPORTED = {"impressions": 0.5, "exploration": {"share": 0.1}, "trending": False, "hide": ["Seen"]}
+REPORTED = {"impressions": 0.5, "exploration": {"share": 0.1}, "trending": True, "hide": ["Seen"]}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_settings_without_a_collector_are_named_with_value_and_remedy(
     for part in (
         "events.impressions 0.5",
         'events.exploration {"share": 0.1}',
-        "events.trending false",
+        "events.trending true",
         'events.hide ["Seen"]',
         remedy,
     ):

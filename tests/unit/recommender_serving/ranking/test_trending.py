@@ -106,15 +106,15 @@ async def test_trends_are_used_for_a_minute_after_they_were_read() -> None:
 async def test_models_get_the_items_with_most_events_unknown_ones_included() -> None:
     counts = {item: float(item) for item in range(RANKED_TRENDS + 5)}
     desk = Desk(Trends(counts))
-    assert desk.trending.ranked == (), "nothing is read yet"
+    assert not desk.trending.ranked, "nothing is read yet"
     await desk.trending.refresh()
-    ranked = desk.trending.ranked
+    ranked = list(desk.trending.ranked)
     assert len(ranked) == RANKED_TRENDS
     assert ranked[0] == (RANKED_TRENDS + 4, RANKED_TRENDS + 4.0)
     desk.now += 59
-    assert desk.trending.ranked == ranked
+    assert list(desk.trending.ranked) == ranked
     desk.now += 1
-    assert desk.trending.ranked == (), "a minute later they are no trends"
+    assert not desk.trending.ranked, "a minute later they are no trends"
 
 
 async def test_models_get_no_item_without_a_text() -> None:

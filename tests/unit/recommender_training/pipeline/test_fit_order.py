@@ -146,8 +146,8 @@ def test_the_sources_add_up_to_the_order_of_lists(bundle: Bundle, prepared: Prep
     sources = replace(bundle.sources, repeat_after=0, order=order)
     window = predictions.window(prepared, prepared.split.validation, sources)
     found, own = fit_order.sources_of(bundle, prepared, window)
-    sources = ("popularity", "items", "lift", "repeats", "next", "pair", "trend")
-    assert found.names == ("response", *sources)
+    names = ("popularity", "items", "lift", "repeats", "next", "pair", "trend")
+    assert found.names == ("response", *names)
     assert len(own) == len(window.task.requests)
     ordered = window.plain.order
     total = found.values[1:].sum(0)
