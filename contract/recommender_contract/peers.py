@@ -13,6 +13,8 @@ PEERS = {
     "itemKnn": "item-based nearest neighbours",
     "ease": "EASE",
 }
+#: Those that are live: versions can follow them with `events.trending`.
+LIVE = frozenset({"popularityHour", "popularityDay", "popularityWeek"})
 #: NDCG@10 of the served lists less that of the best peer.
 GAIN = "ndcgAt10MinusBestPeer"
 

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from recommender_contract.peers import PEERS, ndcg_of
+from recommender_contract.peers import LIVE, PEERS, ndcg_of
 from recommender_operator.api.spec import (
     AT_EXPLORED_PLACES,
     LOWER_IS_BETTER,
@@ -126,7 +126,8 @@ def _best_peer(metrics: Metrics) -> str:
     if not known:
         return ""
     best = max(known, key=lambda name: known[name])
-    return f"lists of {PEERS[best]} ({best}) have an NDCG@10 of {known[best]:.4g}"
+    remedy = "; set events.trending to let versions follow it" if best in LIVE else ""
+    return f"lists of {PEERS[best]} ({best}) have an NDCG@10 of {known[best]:.4g}{remedy}"
 
 
 def _favored(champion: Champion | None) -> str:

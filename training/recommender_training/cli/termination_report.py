@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from recommender_contract.job_reports import MAX_BYTES, SCHEMA
+from recommender_contract.peers import GAIN, PEERS, ndcg_of
 
 #: Metrics that gates and people need in the operator. The full evaluation is in the artifact's
 #: report.json; it would not fit here.
@@ -31,9 +32,8 @@ OPERATOR_METRICS = (
     "worstSegmentAucLow",
     "worstSegmentAucHigh",
     "baselineAuc",
-    "baselineLogLoss",
-    "baselineNdcgAt10",
-    "popularityNdcgAt10",
+    *map(ndcg_of, PEERS),
+    *(f"{GAIN}{end}" for end in ("", "Low", "High")),
     *(
         f"{metric}{versus}{end}"
         for versus in ("", "MinusBaseline", "MinusChampion")
@@ -60,8 +60,14 @@ OPERATOR_METRICS = (
 
 
 def for_operator(metrics: dict[str, float]) -> dict[str, float]:
-    """Return the measured metrics that the report of `train` carries."""
-    return {name: metrics[name] for name in OPERATOR_METRICS if name in metrics}
+    """Return the measured metrics that the report of `train` carries.
+
+    Of the peers, that of the best one: there is no room for all.
+    """
+    peers = [name for name in map(ndcg_of, PEERS) if name in metrics]
+    best = max(peers, key=lambda name: metrics[name], default="")
+    told = [name for name in OPERATOR_METRICS if name == best or name not in peers]
+    return {name: metrics[name] for name in told if name in metrics}
 
 
 def build_report(
@@ -80,7 +86,10 @@ def encode(report: dict[str, object]) -> bytes:
         keep = max(32, int(len(message) * 0.4))
         message = f"{message[:keep]} ... {message[-keep:]}" if keep > 32 else message[:64]
         data = _dump({**report, "message": message})
-    if len(data) > MAX_BYTES:
+    excess = len(data) - MAX_BYTES
+    if 0 < excess <= len(message):  # a character is a byte or more
+        data = _dump({**report, "message": message[:-excess]})
+    elif excess > 0:
         core = {key: report[key] for key in ("schema", "kind", "ok", "reason")}
         data = _dump({**core, "message": message, "truncated": True})
     return data

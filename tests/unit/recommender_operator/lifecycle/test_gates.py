@@ -269,6 +269,11 @@ def test_lists_that_lose_to_a_peer_name_it_and_its_lists() -> None:
         "ndcgAt10MinusBestPeer -0.2 [-0.3, -0.1], required: high end at least 0 "
         "(lists of item-based nearest neighbours (itemKnn) have an NDCG@10 of 0.3125)"
     )
+    live = evaluate(gate, metrics | {"popularityDayNdcgAt10": 0.4}, None)
+    assert live.message == (
+        "lists of the most popular items of the last day (popularityDay) have an NDCG@10 of 0.4; "
+        "set events.trending to let versions follow it"
+    )
     won = evaluate(gate, metrics | measured(PEER, 0.2, -0.1, 0.3), None)
     assert (won.passed, won.message) == (True, "")
 
