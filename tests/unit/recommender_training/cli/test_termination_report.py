@@ -113,4 +113,4 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compa
     of_peers = {ndcg_of(name) for name in PEERS}
     best = {"markovSecondOrderNdcgAt10"}
     assert set(json.loads(encoded)["metrics"]) == set(metrics) - of_peers | best
-    assert len(encoded) < 0.94 * MAX_BYTES, "leave room for metrics to come"
+    assert len(encoded) < 0.95 * MAX_BYTES, "leave room for metrics to come"
