@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_contract.resource.training_settings import Repeats
+from recommender_contract.resource.training_settings import Fault, FaultInjection, Repeats
 from recommender_training.config.label import Label
 from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import predictions
@@ -198,12 +198,20 @@ def test_a_report_of_an_earlier_release_has_no_transitions() -> None:
     assert order.facts == weights | {"next": 0.0, "pair": 0.0, "trend": 0.0}
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_trends_are_a_source_only_where_requests_know_them(
+@pytest.mark.parametrize(
+    ("settings", "known"),
+    [
+        ({"trends": True}, True),
+        ({}, False),
+        ({"trends": True, "fault_injection": FaultInjection(fault=Fault.LATENCY)}, False),
+    ],
+)
+def test_trends_are_a_source_only_where_requests_know_them_and_no_fault_is_rehearsed(
     bundle: Bundle,
     prepared: PreparedData,
     trained: Trained,
     monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
     *,
     known: bool,
 ) -> None:
@@ -214,7 +222,7 @@ def test_trends_are_a_source_only_where_requests_know_them(
         return FittedOrder(factors, "Validation", 100, HeldOut(np.zeros(1), np.zeros(1)))
 
     monkeypatch.setattr(list_order, "fit_order", counted)
-    config = trained.config.model_copy(update={"trends": known})
+    config = trained.config.model_copy(update=settings)
     found = fit_order.with_order(bundle, prepared, config).sources.order
     assert found.trend == (3.0 if known else 0.0)
 
