@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from recommender_serving.domain.types import FallReason, RankerError, SessionEve
 from recommender_serving.process import components
 from recommender_serving.process.settings import ServeSettings, parse
 from recommender_serving.ranking.recommender import Recommender
+from recommender_serving.store.trend_reader import Trends
 from recommender_serving.store.user_reader import User
 from tests.unit.recommender_serving.serving_fakes import PLAIN, Watching, failing, giving
 from tests.unit.recommender_serving.serving_samples import (
@@ -156,3 +158,27 @@ async def test_an_item_of_the_store_waits_for_its_time_however_many_events_follo
     (answer,) = await recommender.recommend([request(top_n=20)])
     assert answer.items[:3] == (0, 1, 2)
     assert not set(range(3, CATALOGUE - 5)) & set(answer.items)
+
+
+class Counters:
+    """In place of the reader of the store: an item of the version, and one that it lacks."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    async def read(self) -> Trends:
+        return Trends({5: 2.0, 10**9: 3.0})
+
+
+@pytest.mark.parametrize("texts", [None, {5: "five"}])
+async def test_an_item_without_a_text_is_no_trend_where_ids_are_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[int, str] | None
+) -> None:
+    monkeypatch.setattr(components, "TrendReader", Counters)
+    artifact = dataclasses.replace(sample_artifact(tmp_path), item_texts=texts)
+    store = {"RECOMMENDER_STORE_URL": "redis://store:6379/0"}
+    assert components.build_trending(settings(**store), artifact) is None
+    trending = components.build_trending(settings(**store, RECOMMENDER_TRENDING="true"), artifact)
+    assert trending is not None
+    await trending.refresh()
+    assert list(trending.ranked) == ([(5, 2.0)] if texts else [(10**9, 3.0), (5, 2.0)])

@@ -27,7 +27,7 @@ def test_the_order_is_that_of_the_input(workers: int) -> None:
 
 
 def test_input_is_read_as_answers_are_taken() -> None:
-    taken = itertools.count()
+    taken, before = itertools.count(), set(threading.enumerate())
 
     def endless() -> Iterator[int]:
         yield from taken
@@ -36,7 +36,7 @@ def test_input_is_read_as_answers_are_taken() -> None:
     next(parts)
     assert next(taken) <= 6 * answering.PART
     parts.close()  # type: ignore[attr-defined]
-    assert threading.active_count() < 10
+    assert not {each for each in set(threading.enumerate()) - before if each.is_alive()}
 
 
 def test_bad_ones_are_counted_and_the_first_is_kept() -> None:

@@ -143,6 +143,18 @@ def test_a_gain_is_seen_with_fewer_requests_than_ndcg_needs() -> None:
     assert not list_order.beyond_chance(list_order.paired(found.held.ndcg, without.held.ndcg))
 
 
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_the_sharpness_makes_the_order_a_log_of_chances(scale: float) -> None:
+    lists = lists_by(scale * np.array([1.0, 1.0, 2.0]), 14, 400)
+    found = list_order.fit_order(lists, 1)
+    factors = np.array([1.0, *found.factors.values()])
+    assert found.sharpness * factors == pytest.approx(scale * np.array([1, 1, 2]), rel=0.3)
+    assert (
+        lists.loss(found.sharpness * factors)[0]
+        < 1.01 * lists.loss(scale * np.array([1.0, 1.0, 2.0]))[0]
+    )
+
+
 def test_a_lower_loss_with_worse_lists_is_not_better() -> None:
     losses = np.linspace(1.0, 2.0, 60)
     sharper = list_order.HeldOut(np.full(60, 0.4), losses - 0.5)
@@ -164,6 +176,15 @@ def test_an_optional_source_counts_only_where_lists_gain_by_it(weight: float, ke
     else:
         assert found.factors == without.factors | {"source2": 0.0}
         np.testing.assert_array_equal(found.held.ndcg, without.held.ndcg)
+
+
+def test_groups_of_optional_sources_are_tried_one_after_the_other() -> None:
+    lists = lists_by(np.array([1.0, 2.0, 0.0, 2.0]), 15, 300)
+    found = list_order.fit_order(lists, 1, [["source2"], ["source3"]])
+    assert found.factors["source2"] == 0
+    assert found.factors["source3"] > 0
+    both = list_order.fit_order(lists, 1, [["source3"], ["source1"]])
+    assert min(both.factors["source1"], both.factors["source3"]) > 0
 
 
 def test_an_optional_source_of_noise_is_left_out_of_fitted_weights() -> None:
